@@ -1,0 +1,67 @@
+package primary
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Failover asks its Authenticators in order until one knows the answer, yes or
+// no. Only an error that is neither an answer nor a Challenge moves it on; when
+// nobody knows, its error holds every one of theirs, in order. It stops when ctx
+// ends. The answer to a Challenge goes to the Authenticator that asked. It holds
+// at most 256 Authenticators.
+type Failover []Authenticator
+
+// Authenticate implements Authenticator.
+func (f Failover) Authenticate(ctx context.Context, r *Request) (*Result, error) {
+	if len(f) == 0 || len(f) > math.MaxUint8+1 {
+		return nil, fmt.Errorf("primary: Failover holds %d Authenticators, want 1 to 256", len(f))
+	}
+	if len(r.State) > 0 {
+		return f.resume(ctx, r)
+	}
+	var unknown []error
+	for i := range f {
+		result, err := f.ask(ctx, i, r)
+		if err == nil || decided(err) {
+			return result, err
+		}
+		unknown = append(unknown, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, errors.Join(unknown...)
+}
+
+// resume takes the answer to a Challenge back to the one that asked: no other
+// would know its State.
+func (f Failover) resume(ctx context.Context, r *Request) (*Result, error) {
+	i := int(r.State[0])
+	if i >= len(f) {
+		return nil, &Rejection{Reason: "the answer's State names an Authenticator that is not there"}
+	}
+	inner := *r
+	inner.State = r.State[1:]
+	return f.ask(ctx, i, &inner)
+}
+
+// ask asks one, and writes its place before the State of a Challenge.
+func (f Failover) ask(ctx context.Context, i int, r *Request) (*Result, error) {
+	result, err := f[i].Authenticate(ctx, r)
+	var challenge *Challenge
+	if errors.As(err, &challenge) {
+		marked := *challenge
+		marked.State = append([]byte{byte(i)}, challenge.State...)
+		return nil, &marked
+	}
+	return result, err
+}
+
+// decided reports whether err is an answer rather than a failure to get one.
+func decided(err error) bool {
+	var challenge *Challenge
+	return errors.Is(err, ErrRejected) || errors.As(err, &challenge)
+}
