@@ -1,0 +1,101 @@
+package radius
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// DropReason says why a datagram was neither handled nor answered.
+type DropReason int
+
+// The reasons, in the order in which a datagram is looked at.
+const (
+	DropUnknownClient           DropReason = iota // no client has that address
+	DropMalformed                                 // not a RADIUS packet
+	DropCode                                      // neither Access-Request nor Status-Server
+	DropNoMessageAuthenticator                    // none, and one is required
+	DropBadMessageAuthenticator                   // wrong: another shared secret, or forged
+	DropTooManyInFlight                           // the Server's limit is reached
+	dropReasons                 = iota
+)
+
+var dropTexts = [dropReasons]struct{ name, hint string }{
+	DropUnknownClient:           {"unknown client", "no client is configured for this address"},
+	DropMalformed:               {"malformed packet", "the sender speaks something else than RADIUS"},
+	DropCode:                    {"unexpected code", "only Access-Request and Status-Server are served here"},
+	DropNoMessageAuthenticator:  {"no Message-Authenticator", "let the NAS send one, or make it optional for this client"},
+	DropBadMessageAuthenticator: {"bad Message-Authenticator", "the shared secret of the NAS differs from the one configured here"},
+	DropTooManyInFlight:         {"too many requests in flight", "logins wait longer than they arrive, or the limit is too low"},
+}
+
+// String returns the reason in a few words, as it stands in logs.
+func (r DropReason) String() string {
+	if r < 0 || r >= dropReasons {
+		return "unknown reason"
+	}
+	return dropTexts[r].name
+}
+
+// Drop is a datagram that was dropped.
+type Drop struct {
+	Reason DropReason
+	Source netip.AddrPort
+	Client *Client // nil when unknown
+	Length int     // bytes
+}
+
+// logEvery is the shortest time between two log lines about the same thing that
+// anybody on the network can cause.
+const logEvery = 10 * time.Second
+
+// limiter lets one line through in logEvery and counts the others.
+type limiter struct {
+	mu     sync.Mutex
+	last   time.Time
+	hidden uint64
+}
+
+// allow reports whether a line may be written now, and how many were not since
+// the last.
+func (l *limiter) allow(now time.Time) (hidden uint64, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.last.IsZero() && now.Sub(l.last) < logEvery {
+		l.hidden++
+		return 0, false
+	}
+	hidden, l.hidden, l.last = l.hidden, 0, now
+	return hidden, true
+}
+
+// log writes a warning, unless one was written a moment ago.
+func (l *limiter) log(logger *slog.Logger, message string, attrs ...slog.Attr) {
+	if hidden, ok := l.allow(time.Now()); ok {
+		attrs = append(attrs, slog.Uint64("more_since_last", hidden))
+		logger.LogAttrs(context.Background(), slog.LevelWarn, message, attrs...)
+	}
+}
+
+// drop counts, reports and logs a datagram that goes no further.
+func (s *Server) drop(d Drop) {
+	s.dropped[d.Reason].Add(1)
+	if s.OnDrop != nil {
+		s.OnDrop(d)
+	}
+	now := time.Now()
+	hidden, ok := s.dropLog[d.Reason].allow(now)
+	if !ok {
+		return
+	}
+	client := ""
+	if d.Client != nil {
+		client = d.Client.String()
+	}
+	text := dropTexts[d.Reason]
+	s.logger().LogAttrs(context.Background(), slog.LevelWarn, "radius: dropped: "+text.name,
+		slog.String("source", d.Source.String()), slog.String("client", client),
+		slog.Int("length", d.Length), slog.String("hint", text.hint), slog.Uint64("more_since_last", hidden))
+}

@@ -1,0 +1,181 @@
+package radius
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"layeh.com/radius"
+)
+
+// The documented zero values of an Exchanger.
+const (
+	defaultInterval = 2 * time.Second
+	defaultTries    = 3
+)
+
+// ErrNoReply is what errors.Is finds in the error of an Exchange to which no
+// reply came, or none that could be trusted: the text says which.
+var ErrNoReply = errors.New("radius: no reply")
+
+// Exchanger sends requests and waits for their replies. The zero value is ready
+// and safe for concurrent use. Each request has a socket, so a port, of its own:
+// any number of them may be in flight to one server, and a forger would have to
+// guess the port as well.
+type Exchanger struct {
+	// Interval is the time between two transmissions of a request, and after
+	// the last. Zero: 2 s.
+	Interval time.Duration
+
+	// Tries is how often a request is sent at most. Zero: 3.
+	Tries int
+
+	// UnsignedReplies takes replies without a Message-Authenticator, as
+	// FreeRADIUS before 3.2.5 sends them. Such a reply can be forged by whoever
+	// can change packets on the way (CVE-2024-3596). A wrong one is never taken.
+	UnsignedReplies bool
+
+	// Dial opens a connection that keeps the bounds of datagrams. Nil: that of
+	// net.Dialer. The network is "udp".
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Exchange sends request to the address ("192.0.2.1:1812") and returns the
+// reply. The request is sent with its Identifier and Authenticator as they are,
+// without any Proxy-State, and with a Message-Authenticator before its other
+// attributes; retransmissions are the same bytes (RFC 5080 section 2.2.1).
+//
+// Packets that do not verify are ignored, as RFC 2865 section 3 demands. The
+// error is ErrNoReply when tries run out, ctx's when that ends first, and
+// otherwise tells why the request cannot be sent.
+func (e *Exchanger) Exchange(ctx context.Context, request *Packet, address string) (*Packet, error) {
+	x := &sending{Exchanger: e, request: request, secret: Secret(request.Secret), in: make([]byte, radius.MaxPacketLength)}
+	if x.secret == "" {
+		return nil, errors.New("radius: the request has no shared secret")
+	}
+	out, err := marshal(request, x.secret, request.Identifier, request.Authenticator, nil)
+	if err != nil {
+		return nil, err
+	}
+	dial := e.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	conn, err := dial(ctx, "udp", address)
+	if err != nil {
+		return nil, fmt.Errorf("radius: %w", err)
+	}
+	defer func() { _ = conn.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })()
+	for range orDefault(e.Tries, defaultTries) {
+		reply, err := x.try(ctx, conn, out)
+		if err == nil {
+			return reply, nil
+		}
+		if ctx.Err() != nil {
+			return nil, x.noReply(ctx.Err(), address)
+		}
+	}
+	return nil, x.noReply(ErrNoReply, address)
+}
+
+// sending is one Exchange.
+type sending struct {
+	*Exchanger
+	request *Packet
+	secret  Secret
+	in      []byte
+	ignored error // why the last packet that came was no reply, or the socket's error
+}
+
+// try sends the request once and waits for a reply.
+func (x *sending) try(ctx context.Context, conn net.Conn, out []byte) (*Packet, error) {
+	interval := x.Interval
+	if interval == 0 {
+		interval = defaultInterval
+	}
+	end := time.Now().Add(interval)
+	if err := conn.SetReadDeadline(end); err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil { // it may have ended before the deadline was set
+		return nil, ctx.Err()
+	}
+	if _, err := conn.Write(out); err != nil {
+		x.ignored = err
+	}
+	for {
+		n, err := conn.Read(x.in)
+		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed) {
+			return nil, err
+		}
+		if err != nil {
+			// The port is unreachable, as an ICMP message says. A server that
+			// restarts is back before the next try.
+			x.ignored = err
+			if err := sleepUntil(ctx, end); err != nil {
+				return nil, err
+			}
+			return nil, x.ignored
+		}
+		reply, err := x.accept(x.in[:n])
+		if err == nil {
+			return reply, nil
+		}
+		x.ignored = err
+	}
+}
+
+func sleepUntil(ctx context.Context, end time.Time) error {
+	timer := time.NewTimer(time.Until(end))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// accept returns the packet if it is the reply.
+func (x *sending) accept(datagram []byte) (*Packet, error) {
+	w, err := scan(datagram)
+	if err != nil {
+		return nil, err
+	}
+	if w.bytes[1] != x.request.Identifier {
+		return nil, errors.New("a packet with another Identifier came")
+	}
+	switch Code(w.bytes[0]) {
+	case CodeAccessAccept, CodeAccessReject, CodeAccessChallenge:
+	default:
+		return nil, fmt.Errorf("a packet that is no reply came: %s", Code(w.bytes[0]))
+	}
+	if !w.authentic(x.secret, x.request.Authenticator) {
+		return nil, errors.New("a reply came whose Response Authenticator is wrong: the shared secrets differ")
+	}
+	if w.macAt == 0 && !x.UnsignedReplies {
+		return nil, errors.New("a reply came without Message-Authenticator (FreeRADIUS sends one from 3.2.5 on); " +
+			"update the server, or allow unsigned replies from it")
+	}
+	if w.macAt != 0 && !w.signed(x.secret, x.request.Authenticator) {
+		return nil, errors.New("a reply came whose Message-Authenticator is wrong")
+	}
+	w.bytes = append([]byte(nil), w.bytes...)
+	p := new(Packet)
+	w.parse(p, x.secret)
+	return p, nil
+}
+
+func (x *sending) noReply(err error, address string) error {
+	if x.ignored != nil {
+		return fmt.Errorf("%w from %s: %w", err, address, x.ignored)
+	}
+	if errors.Is(err, ErrNoReply) {
+		return fmt.Errorf("%w from %s: it is down, or does not know this host, or the shared secrets differ", err, address)
+	}
+	return fmt.Errorf("%w while waiting for a reply from %s", err, address)
+}

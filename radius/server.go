@@ -1,0 +1,206 @@
+package radius
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The documented zero values of a Server.
+const (
+	defaultReadBuffer   = 4 << 20
+	defaultMaxInFlight  = 1 << 16
+	defaultAnswerMemory = 64 << 20
+	shutdownGrace       = time.Second // for cancelled handlers to reply
+)
+
+// ErrServerClosed is what Serve returns after Shutdown or Close.
+var ErrServerClosed = errors.New("radius: server closed")
+
+// Server serves Access-Request and Status-Server on UDP. Its fields must not
+// change once it serves. A Server may serve several connections; what it
+// remembers, and the limits on that, are each connection's own.
+type Server struct {
+	// Clients says who may send requests. Required.
+	Clients ClientSource
+
+	// Handler is called for each Access-Request in a goroutine of its own, and
+	// may take as long as it likes; its Request's context ends when the server
+	// is closed. Every handler should write one reply: an Access-Accept, -Reject
+	// or -Challenge. One that returns without leaves the NAS without an answer,
+	// and one that panics sends an Access-Reject. Write gives an error when
+	// there was a reply before, or the reply cannot be encoded: then another
+	// may be written. Required.
+	Handler Handler
+
+	// ReadBuffer is the size in bytes that is asked of the kernel for the
+	// socket's receive buffer: it holds a burst of requests. Zero: 4 MiB. There
+	// is a warning in the log when the kernel gives less.
+	ReadBuffer int
+
+	// MaxInFlight is how many requests may be in their handlers. One more is
+	// dropped, and the NAS will send it again. Zero: 65,536.
+	MaxInFlight int
+
+	// AnswerMemory is about how many bytes the replies of the last 30 s may
+	// take, for retransmissions. Over it, the oldest are forgotten. Zero: 64 MiB.
+	AnswerMemory int
+
+	// OnDrop is called for each datagram that is dropped, by the goroutine that
+	// reads, so it must be quick. Nil: drops are counted and logged only.
+	OnDrop func(Drop)
+
+	// Logger gets warnings, at a limited rate where anybody can cause them. Nil:
+	// slog.Default().
+	Logger *slog.Logger
+
+	mu       sync.Mutex
+	closed   bool
+	sessions map[*session]struct{}
+
+	handled, joined, repeated, forgotten atomic.Uint64
+	dropped                              [dropReasons]atomic.Uint64
+	dropLog                              [dropReasons]limiter
+	readLog, writeLog, forgetLog         limiter
+}
+
+// Stats are the counters of a Server since it began, but for InFlight.
+type Stats struct {
+	InFlight  int                   // requests that are in their handlers now
+	Handled   uint64                // requests given to the handler
+	Joined    uint64                // retransmissions of requests in flight
+	Repeated  uint64                // retransmissions answered from memory
+	Forgotten uint64                // answers forgotten early, for AnswerMemory
+	Dropped   map[DropReason]uint64 // datagrams dropped, every reason
+}
+
+// Stats returns the counters. It may be called at any time.
+func (s *Server) Stats() Stats {
+	stats := Stats{
+		Handled:   s.handled.Load(),
+		Joined:    s.joined.Load(),
+		Repeated:  s.repeated.Load(),
+		Forgotten: s.forgotten.Load(),
+		Dropped:   make(map[DropReason]uint64, dropReasons),
+	}
+	for reason := range s.dropped {
+		stats.Dropped[DropReason(reason)] = s.dropped[reason].Load()
+	}
+	for _, ses := range s.running() {
+		stats.InFlight += ses.answers.waiting()
+	}
+	return stats
+}
+
+// Serve reads requests from conn until Shutdown or Close is called, and then
+// returns ErrServerClosed; conn is closed when the last reply is sent. Any other
+// error is that of a conn that cannot be read any more. A *net.UDPConn is served
+// best; others work as well when their addresses are *net.UDPAddr.
+func (s *Server) Serve(conn net.PacketConn) error {
+	if s.Clients == nil || s.Handler == nil {
+		return errors.Join(errors.New("radius: Server needs Clients and a Handler"), conn.Close())
+	}
+	ses := s.newSession(conn)
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return errors.Join(ErrServerClosed, conn.Close())
+	}
+	if s.sessions == nil {
+		s.sessions = make(map[*session]struct{})
+	}
+	s.sessions[ses] = struct{}{}
+	s.mu.Unlock()
+
+	s.growReadBuffer(conn)
+	err := ses.read()
+	if err != nil { // nothing can be sent any more either
+		ses.cancel()
+		ses.stop(context.Background())
+	}
+	<-ses.done
+	s.mu.Lock()
+	delete(s.sessions, ses)
+	s.mu.Unlock()
+	if err == nil {
+		err = ErrServerClosed
+	}
+	return err
+}
+
+// Shutdown stops reading, lets the requests in flight be answered, and closes
+// the connections. When ctx ends first, it cancels the requests' contexts, gives
+// their handlers a second to send what they have to say, and returns ctx's error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for _, ses := range s.close() {
+		wg.Go(func() { ses.stop(ctx) })
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+// Close is a Shutdown that does not wait for the requests in flight: their
+// contexts are cancelled at once.
+func (s *Server) Close() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = s.Shutdown(ctx)
+	return nil
+}
+
+// close makes Serve refuse new connections, and returns those being served.
+func (s *Server) close() []*session {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	return s.running()
+}
+
+func (s *Server) running() []*session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]*session, 0, len(s.sessions))
+	for ses := range s.sessions {
+		list = append(list, ses)
+	}
+	return list
+}
+
+func (s *Server) logger() *slog.Logger {
+	if s.Logger != nil {
+		return s.Logger
+	}
+	return slog.Default()
+}
+
+// growReadBuffer asks for a large receive buffer, and looks at what it got: with
+// the usual 208 KiB, a thousand logins at once lose some.
+func (s *Server) growReadBuffer(conn net.PacketConn) {
+	want := orDefault(s.ReadBuffer, defaultReadBuffer)
+	c, ok := conn.(interface{ SetReadBuffer(bytes int) error })
+	if !ok {
+		return
+	}
+	err := c.SetReadBuffer(want)
+	got, known := readBuffer(conn)
+	switch {
+	case err != nil:
+		s.logger().Warn("radius: the receive buffer cannot be set: bursts of requests may be lost", "want", want, "error", err)
+	case known && got < want:
+		s.logger().Warn("radius: the kernel gives a smaller receive buffer: bursts of requests may be lost",
+			"want", want, "got", got, "hint", "on Linux: sysctl -w net.core.rmem_max="+strconv.Itoa(want))
+	}
+}
+
+func orDefault(value, zero int) int {
+	if value == 0 {
+		return zero
+	}
+	return value
+}
