@@ -1,0 +1,108 @@
+package radmfa
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	"layeh.com/radius/rfc2865"
+
+	"github.com/radmfa/radmfa/duo"
+	"github.com/radmfa/radmfa/internal/clean"
+	"github.com/radmfa/radmfa/radius"
+)
+
+// The texts for users that are ours; all others are the service's or the first
+// factor's.
+const (
+	textNoFirstFactor  = "The login cannot be checked at the moment. Please try again later."
+	textNoSecondFactor = "Two-factor authentication is not available at the moment. Please try again later."
+	textExpired        = "This login has expired. Please log in again."
+	textNoOption       = "That is not one of the options."
+	textNotInTime      = "The login was not confirmed in time. Please log in again."
+	textTooManyTries   = "Too many invalid answers. Please log in again."
+	textEnrollFirst    = "Please finish your enrollment, then log in again."
+)
+
+// decision is what the NAS is told. Its exported fields are kept for requests
+// that ask for the same.
+type decision struct {
+	Code       radius.Code
+	Messages   []string          `json:",omitempty"` // each fits a Reply-Message
+	State      string            `json:",omitempty"`
+	Attributes radius.Attributes `json:",omitempty"`
+
+	reason     string // for the operator
+	factor     duo.Factor
+	failedOpen bool
+	repeated   bool // decided by an earlier request
+	err        error
+}
+
+// accept lets the user in. Text and reason: see reject.
+func (l *login) accept(text, reason string, attributes radius.Attributes) decision {
+	return decision{Code: radius.CodeAccessAccept, Messages: l.renderer().Message(text), reason: reason, Attributes: attributes}
+}
+
+// reject does not. The text is for the user, the reason for the operator.
+func (l *login) reject(text, reason string) decision {
+	return decision{Code: radius.CodeAccessReject, Messages: l.renderer().Message(text), reason: reason}
+}
+
+// fail rejects because something of ours does not work.
+func (l *login) fail(reason string, err error) decision {
+	d := l.reject(textNoSecondFactor, reason)
+	d.err = err
+	return d
+}
+
+// enrollText is what a user who must enroll is told: the service's text, and
+// the address where that does not hold it.
+func enrollText(p *duo.PreauthResponse) string {
+	switch {
+	case p.EnrollPortalURL == "" || strings.Contains(p.StatusMessage, p.EnrollPortalURL):
+		return p.StatusMessage
+	case p.StatusMessage == "":
+		return "Please enroll at " + p.EnrollPortalURL
+	default:
+		return p.StatusMessage + " " + p.EnrollPortalURL
+	}
+}
+
+// packet is the decision as a reply to request.
+func (d *decision) packet(request *radius.Packet) (*radius.Packet, error) {
+	p := request.Response(d.Code)
+	p.Attributes = append(p.Attributes, d.Attributes...)
+	for _, m := range d.Messages {
+		if err := rfc2865.ReplyMessage_AddString(p, m); err != nil {
+			return nil, err
+		}
+	}
+	if d.State != "" {
+		if err := rfc2865.State_SetString(p, d.State); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// reply sends the decision, and tells log and OnEvent of it.
+func (l *login) reply(w radius.ResponseWriter, d decision) {
+	p, err := d.packet(l.packet)
+	if err == nil {
+		err = w.Write(p)
+	}
+	if err != nil {
+		// The attributes of the first factor may be too many for one packet.
+		d = l.fail("the reply cannot be sent", err)
+		if p, err := d.packet(l.packet); err == nil {
+			_ = w.Write(p)
+		}
+	}
+	l.decided(&d)
+}
+
+func (l *login) warn(message string, err error) {
+	l.logger().LogAttrs(context.WithoutCancel(l.ctx), slog.LevelWarn, message,
+		slog.String("user", clean.Line(l.username)), slog.String("client", l.client), slog.Any("error", err))
+}

@@ -1,0 +1,101 @@
+// Package radmfa adds a second factor to RADIUS logins by Access-Challenge.
+//
+// A VPN gateway or any other network access server (NAS) sends a user's name and
+// password. A [Server] checks them with the first factor, asks the Duo service
+// what the user has, answers with a challenge that holds a menu of those, and
+// lets the user in or not by what the service says to the answer:
+//
+//	NAS                             Server                      first factor, service
+//	 |--- Access-Request ------------>|
+//	 |    (name, password)            |--- right name and password? ---->|
+//	 |                                |--- preauth --------------------->|
+//	 |<-- Access-Challenge -----------|
+//	 |    (State, text menu)          |
+//	 |--- Access-Request ------------>|
+//	 |    (State, "1")                |--- auth: push to the phone ----->|
+//	 |<-- Access-Accept or -Reject ---|
+//
+// # A server
+//
+//	clients, err := radius.NewClients(radius.Client{
+//		Name:   "vpn",
+//		Prefix: netip.MustParsePrefix("192.0.2.1/32"),
+//		Secret: "the shared secret of the VPN gateway",
+//	})
+//	...
+//	server := &radmfa.Server{
+//		Clients: clients,
+//		Primary: primary.AuthenticatorFunc(checkPassword),
+//		SecondFactor: &duo.Client{
+//			Host:           "api-XXXXXXXX.duosecurity.com",
+//			IntegrationKey: "DIXXXXXXXXXXXXXXXXXX",
+//			SecretKey:      duo.Secret(os.Getenv("SKEY")),
+//		},
+//	}
+//	err = server.ListenAndServe()
+//
+// The NAS must wait for a person: set its RADIUS timeout to 60 s with one try,
+// and PAP as its protocol. The package works as well on a NAS that cannot be told
+// so; see "One login, one push".
+//
+// # The parts
+//
+//   - [github.com/radmfa/radmfa/radius]: the transport. A Server is itself a
+//     radius.Handler, so it can be mounted in a transport of your own.
+//   - [github.com/radmfa/radmfa/primary]: the first factor; primary.None says
+//     that the NAS has checked the password.
+//   - [github.com/radmfa/radmfa/duo]: the client of the service's Auth API.
+//   - [github.com/radmfa/radmfa/prompt]: the menu's text, and what an answer means.
+//   - [github.com/radmfa/radmfa/challenge]: what must be remembered between a
+//     challenge and its answer.
+//
+// Each can be used without the others, and what a Server needs of them is an
+// interface.
+//
+// # What the user sees
+//
+// The menu lists the pushes, calls and SMS batches that the user's devices are
+// able to do. The answer is the number of an option, the name of a factor
+// ("push", "phone2"), or a passcode. A typing error is asked again, up to
+// MaxAttempts; a denied push and a wrong passcode end the login. Asking for
+// passcodes by SMS ends it too, unless SMSAsksAgain is set: the user logs in again
+// with one of them.
+//
+// A user whom the service lets in without a second factor gets an Access-Accept
+// at once, one whom it denies an Access-Reject, and one who must enroll the
+// address where to do it. The attributes that the first factor returned go into
+// the Access-Accept, whichever way it comes about, and never into a challenge.
+//
+// # When something does not work
+//
+// A first factor that cannot be asked rejects. A service that cannot be contacted
+// for preauth (no connection, a timeout, a status of 5xx, an answer that makes no
+// sense) lets the user in with [FailSafe], the default, and a warning in the log;
+// it rejects with [FailSecure]. Wrong keys and every other refusal of the service
+// reject in both modes, and so does everything that goes wrong once a factor has
+// been started.
+//
+// # One login, one push
+//
+// A retransmission of a request joins the one in flight, and gets the same bytes
+// for 30 s after the reply. An answer that comes again under a new Identifier,
+// from another port, or at another server with the same Store, waits for the
+// decision of the first and gets the same. A State is good for one answer, from
+// the NAS it was given to and for the user it was given to, until
+// ChallengeTimeout has passed.
+//
+// # Logs and events
+//
+// Each answered request is a line at level Info, each stage one at Debug, and
+// what an operator should look at is a warning or an error. OnEvent gets the same
+// as values, for metrics and audit. No password, passcode, key, shared secret or
+// State reaches either.
+//
+// # Tests of your own program
+//
+// The fakes behave like the real thing and need no network: the service is
+// duo/duotest, the NAS and a network that loses packets are radius/radiustest, a
+// first factor is primary/primarytest. Inside a testing/synctest bubble a push
+// that takes 42 seconds takes no time. The example of this package shows all of
+// them.
+package radmfa

@@ -1,0 +1,147 @@
+package radmfa
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/radmfa/radmfa/duo"
+	"github.com/radmfa/radmfa/internal/clean"
+	"github.com/radmfa/radmfa/radius"
+)
+
+// Stage is a step of a login.
+type Stage string
+
+// The stages. A request goes through some of them, and each ends with StageLogin.
+const (
+	StagePrimary Stage = "primary" // the first factor was asked
+	StagePreauth Stage = "preauth" // the service was asked what is to be done
+	StageAuth    Stage = "auth"    // the service was asked for a factor
+	StageLogin   Stage = "login"   // the Access-Request was answered
+)
+
+// Result is how a stage ended.
+type Result string
+
+// The results.
+const (
+	ResultAccepted   Result = "accepted"
+	ResultRejected   Result = "rejected"
+	ResultChallenged Result = "challenged" // more is asked of the user
+	ResultFailed     Result = "failed"     // no answer could be had: see Err
+)
+
+// Event tells of the end of a stage. It holds no password, passcode, key or
+// State, and its texts no control characters.
+type Event struct {
+	Time     time.Time
+	Stage    Stage
+	Result   Result
+	Username string
+	NAS      netip.Addr    // that sent the request
+	Client   string        // the radius.Client of the NAS: its name
+	ClientIP netip.Addr    // of the user's machine; the zero Addr when unknown
+	Factor   duo.Factor    // in StageAuth and the StageLogin after it
+	Reason   string        // why, for the operator; may be empty
+	Message  string        // in StageLogin: what the user was told
+	Err      error         // with ResultFailed
+	Duration time.Duration // of the stage
+
+	// FailedOpen: the user was let in without a second factor because the
+	// service could not be contacted.
+	FailedOpen bool
+
+	// Repeated: the decision is that of an earlier request with the same State
+	// and answer. Nothing was asked again.
+	Repeated bool
+}
+
+// stageEvent is an Event whose stage has begun.
+type stageEvent struct {
+	Event
+	login *login
+}
+
+// begin notes the begin of a stage.
+func (l *login) begin(stage Stage) *stageEvent {
+	return &stageEvent{login: l, Event: Event{Time: time.Now(), Stage: stage}}
+}
+
+// end completes the event and tells everybody.
+func (e *stageEvent) end(result Result, reason string, err error) {
+	e.Result, e.Reason, e.Err = result, clean.Line(reason), err
+	e.Duration = time.Since(e.Time)
+	e.login.tell(e.Event)
+}
+
+// decided tells of the end of the request.
+func (l *login) decided(d *decision) {
+	e := Event{
+		Time: l.started, Stage: StageLogin, Duration: time.Since(l.started),
+		Factor: d.factor, Reason: clean.Line(d.reason), Message: strings.Join(d.Messages, ""),
+		Err: d.err, FailedOpen: d.failedOpen, Repeated: d.repeated,
+	}
+	switch {
+	case d.err != nil:
+		e.Result = ResultFailed
+	case d.Code == radius.CodeAccessAccept:
+		e.Result = ResultAccepted
+	case d.Code == radius.CodeAccessChallenge:
+		e.Result = ResultChallenged
+	default:
+		e.Result = ResultRejected
+	}
+	l.tell(e)
+}
+
+// tell fills in what all events of a login share, and gives it to log and OnEvent.
+func (l *login) tell(e Event) {
+	e.Time = e.Time.Add(e.Duration)
+	e.Username, e.NAS, e.Client, e.ClientIP = clean.Line(l.username), l.nas, l.client, l.clientIP
+	ctx := context.WithoutCancel(l.ctx)
+	l.logger().LogAttrs(ctx, e.level(), "radmfa: "+string(e.Stage)+" "+string(e.Result), e.attrs()...)
+	if l.OnEvent != nil {
+		l.OnEvent(ctx, e)
+	}
+}
+
+// level: what fails is for the operator to look at, a login is worth a line.
+func (e *Event) level() slog.Level {
+	switch {
+	case e.Result == ResultFailed && !duo.IsUnavailable(e.Err):
+		return slog.LevelError
+	case e.Result == ResultFailed, e.FailedOpen:
+		return slog.LevelWarn
+	case e.Stage == StageLogin:
+		return slog.LevelInfo
+	default:
+		return slog.LevelDebug
+	}
+}
+
+func (e *Event) attrs() []slog.Attr {
+	attrs := []slog.Attr{slog.String("user", e.Username), slog.String("nas", e.NAS.String()), slog.String("client", e.Client)}
+	add := func(key, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(key, value))
+		}
+	}
+	if e.ClientIP.IsValid() {
+		add("client_ip", e.ClientIP.String())
+	}
+	add("factor", string(e.Factor))
+	add("reason", e.Reason)
+	if e.Err != nil {
+		add("error", clean.Line(e.Err.Error()))
+	}
+	if e.FailedOpen {
+		attrs = append(attrs, slog.Bool("failed_open", true))
+	}
+	if e.Repeated {
+		attrs = append(attrs, slog.Bool("repeated", true))
+	}
+	return append(attrs, slog.Duration("duration", e.Duration))
+}

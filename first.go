@@ -1,0 +1,126 @@
+package radmfa
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/radmfa/radmfa/duo"
+	"github.com/radmfa/radmfa/primary"
+	"github.com/radmfa/radmfa/prompt"
+	"github.com/radmfa/radmfa/radius"
+)
+
+// first answers a request that begins a login: the first factor, then preauth.
+func (l *login) first() decision {
+	return l.firstFactor(nil)
+}
+
+// firstFactor asks the first factor. State is that of its own challenge, when
+// the user has answered one.
+func (l *login) firstFactor(state []byte) decision {
+	begin := l.begin(StagePrimary)
+	result, err := l.Primary.Authenticate(l.ctx, &primary.Request{
+		Username: l.username, Password: l.password, State: state, Packet: l.packet,
+	})
+	var asks *primary.Challenge
+	switch {
+	case err == nil:
+		begin.end(ResultAccepted, "", nil)
+	case errors.As(err, &asks):
+		begin.end(ResultChallenged, "", nil)
+		return l.passOn(asks)
+	case errors.Is(err, primary.ErrRejected):
+		return l.rejected(begin, err)
+	default:
+		begin.end(ResultFailed, "", err)
+		return l.reject(textNoFirstFactor, "the first factor cannot be asked")
+	}
+	var attributes radius.Attributes
+	if result != nil {
+		attributes = result.Attributes
+	}
+	if l.Exempt != nil && l.Exempt(l.username) {
+		return l.accept("", "exempt from the second factor", attributes)
+	}
+	return l.preauth(attributes)
+}
+
+// rejected is the end of a login whose first factor is wrong.
+func (l *login) rejected(e *stageEvent, err error) decision {
+	var rejection *primary.Rejection
+	if !errors.As(err, &rejection) {
+		rejection = &primary.Rejection{Reason: err.Error()}
+	}
+	reason := rejection.Reason
+	if l.password == "" && l.hashed() {
+		reason += "; the NAS uses CHAP or MS-CHAP, and only a RADIUS server can check that: set the NAS to PAP"
+	}
+	e.end(ResultRejected, reason, nil)
+	d := l.reject(rejection.Message, "the first factor is wrong")
+	d.Attributes = rejection.Attributes
+	return d
+}
+
+// passOn takes a question of the first factor to the user.
+func (l *login) passOn(asks *primary.Challenge) decision {
+	d := l.challenge(&session{Kind: kindPrimary, PrimaryState: asks.State}, l.renderer().Message(asks.Message))
+	if d.Code == radius.CodeAccessChallenge {
+		d.Attributes = asks.Attributes
+	}
+	return d
+}
+
+// preauth asks the service what is to be done with the user. Attributes are for
+// the final Access-Accept.
+func (l *login) preauth(attributes radius.Attributes) decision {
+	stage := l.begin(StagePreauth)
+	p, err := l.SecondFactor.Preauth(l.ctx, &duo.PreauthRequest{Username: l.username, IPAddr: l.clientIP})
+	if err != nil {
+		stage.end(ResultFailed, "", err)
+		return l.unavailable(err, attributes)
+	}
+	switch p.Result {
+	case duo.PreauthAuth:
+		stage.end(ResultChallenged, "", nil)
+		return l.menu(prompt.New(l.username, p.Devices), 0, attributes)
+	case duo.PreauthAllow:
+		stage.end(ResultAccepted, "", nil)
+		return l.accept(p.StatusMessage, "bypass", attributes)
+	case duo.PreauthDeny:
+		stage.end(ResultRejected, "", nil)
+		return l.reject(p.StatusMessage, "the service denies this user")
+	case duo.PreauthEnroll:
+		stage.end(ResultChallenged, "enrollment", nil)
+		return l.enroll(p)
+	default:
+		err := fmt.Errorf("radmfa: the service answers preauth with %q, which this version does not know", p.Result)
+		stage.end(ResultFailed, "", err)
+		return l.reject(textNoSecondFactor, "unknown answer of the service")
+	}
+}
+
+// unavailable ends a login whose preauth failed. It is the only place where the
+// FailMode counts, and only for a service that cannot be contacted: anything
+// else is a mistake of the operator, and no reason to let anybody in.
+func (l *login) unavailable(err error, attributes radius.Attributes) decision {
+	if l.FailMode == FailSafe && duo.IsUnavailable(err) {
+		d := l.accept("", "the service cannot be contacted and the fail mode is safe", attributes)
+		d.failedOpen = true
+		return d
+	}
+	return l.reject(textNoSecondFactor, "the service cannot be asked")
+}
+
+// enroll tells the user where to enroll.
+func (l *login) enroll(p *duo.PreauthResponse) decision {
+	message := enrollText(p)
+	if l.EnrollReject {
+		return l.reject(message, "the user must enroll first")
+	}
+	return l.challenge(&session{Kind: kindEnroll}, l.renderer().Message(message))
+}
+
+// menu asks the user which factor to use.
+func (l *login) menu(m *prompt.Menu, attempts int, attributes radius.Attributes) decision {
+	return l.challenge(&session{Kind: kindMenu, Menu: m, Attempts: attempts, Attributes: attributes}, l.renderer().Render(m))
+}

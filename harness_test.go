@@ -1,0 +1,141 @@
+package radmfa_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/radmfa/radmfa"
+	"github.com/radmfa/radmfa/duo/duotest"
+	"github.com/radmfa/radmfa/primary/primarytest"
+	"github.com/radmfa/radmfa/radius"
+	"github.com/radmfa/radmfa/radius/radiustest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	serverAddr = "192.0.2.1:1812"
+	nasIP      = "192.0.2.7"
+	secret     = "xyzzy5461"
+	password   = "correct horse"
+	pathAuth   = "/auth/v2/auth"
+)
+
+// world is a server with everything around it: a NAS, a network, a service. Its
+// fields may be changed before start.
+type world struct {
+	t       *testing.T
+	network *radiustest.Network
+	service *duotest.Service
+	server  *radmfa.Server
+	nas     *radiustest.NAS
+	log     *syncBuffer
+
+	mu     sync.Mutex
+	events []radmfa.Event
+	served chan error
+}
+
+// newWorld returns the world in which jdoe has a password and a smartphone that
+// approves.
+func newWorld(t *testing.T) *world {
+	w := &world{
+		t:       t,
+		network: &radiustest.Network{},
+		service: &duotest.Service{Users: map[string]*duotest.User{"jdoe": {}}},
+		log:     &syncBuffer{},
+		served:  make(chan error, 1),
+	}
+	clients, err := radius.NewClients(
+		radius.Client{Name: "vpn", Prefix: netip.MustParsePrefix(nasIP + "/32"), Secret: secret},
+		radius.Client{Name: "other vpn", Prefix: netip.MustParsePrefix("192.0.2.8/32"), Secret: secret},
+	)
+	require.NoError(t, err)
+	w.server = &radmfa.Server{
+		Clients:      clients,
+		Primary:      primarytest.Users{"jdoe": password, "alice": password},
+		SecondFactor: w.service.Client(),
+		Logger:       slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		OnEvent: func(_ context.Context, e radmfa.Event) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.events = append(w.events, e)
+		},
+	}
+	w.nas = w.newNAS(nasIP)
+	return w
+}
+
+// newNAS returns a NAS with the given address.
+func (w *world) newNAS(ip string) *radiustest.NAS {
+	return &radiustest.NAS{
+		Server: serverAddr, Secret: secret,
+		Exchanger: radius.Exchanger{Dial: w.network.Dialer(ip), Tries: 30},
+	}
+}
+
+// start serves until the test ends.
+func (w *world) start() {
+	conn, err := w.network.Listen(serverAddr)
+	require.NoError(w.t, err)
+	go func() { w.served <- w.server.Serve(conn) }()
+	w.t.Cleanup(func() {
+		assert.NoError(w.t, w.server.Close())
+		assert.ErrorIs(w.t, <-w.served, radmfa.ErrServerClosed)
+	})
+}
+
+// login logs in and fails the test when there is no reply.
+func (w *world) login(username, password string, answers ...string) *radiustest.Reply {
+	w.t.Helper()
+	reply, err := w.nas.Login(w.t.Context(), username, password, answers...)
+	require.NoError(w.t, err)
+	return reply
+}
+
+// stages returns the events so far, as in "primary accepted".
+func (w *world) stages() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var stages []string
+	for _, e := range w.events {
+		stages = append(stages, string(e.Stage)+" "+string(e.Result))
+	}
+	return stages
+}
+
+// lastEvent returns the last event.
+func (w *world) lastEvent() radmfa.Event {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	require.NotEmpty(w.t, w.events)
+	return w.events[len(w.events)-1]
+}
+
+var errBroken = errors.New("the store is broken")
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}

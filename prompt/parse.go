@@ -1,0 +1,130 @@
+package prompt
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/radmfa/radmfa/duo"
+)
+
+// ErrInvalid says that an answer is a typing error: no option, no factor and no
+// passcode. The user is asked again, and the service is not.
+var ErrInvalid = errors.New("prompt: the answer is no option, factor or passcode of this menu")
+
+// yubiKeyLen is the length of a YubiKey's one-time password, all letters.
+const yubiKeyLen = 44
+
+// Selection is what a user has chosen. Factor, Device, Passcode and Prompt are
+// the parameters of the same names of the service's auth call; those that do not
+// go with Factor are empty.
+type Selection struct {
+	// Factor is duo.FactorPush, FactorPhone, FactorSMS or FactorPasscode, or
+	// FactorPrompt in a menu the service made.
+	Factor duo.Factor
+
+	// Device is the id of the device for a push, a call or SMS passcodes.
+	Device string
+
+	// Passcode is the passcode without blanks.
+	Passcode duo.Secret
+
+	// Prompt is the service's name of an option, or, where it has no name for
+	// what was typed, just that. A passcode is such a case, hence the type.
+	Prompt duo.Secret
+
+	// Kind is what the selection does: Factor itself, and for FactorPrompt the
+	// push, call, SMS or passcode behind it. It is FactorPrompt when the
+	// service's name of the option is not known here.
+	Kind duo.Factor
+}
+
+// Parse reads what the user typed. Blanks and the case of letters do not matter.
+//
+//   - The number of an option: that option.
+//   - push, phone, sms: the first option of that factor; push2 the second.
+//   - Other digits: a passcode, also written "123 456". A lone digit is none: it
+//     is an option or a typing error.
+//   - 44 letters: a YubiKey's passcode.
+//   - Anything else, and nothing at all: ErrInvalid.
+//
+// In a menu the service made, Factors says first what the answer means. The name
+// of a factor and a passcode that are not in it go to the service as they are;
+// anything else is ErrInvalid here too.
+//
+// Errors do not repeat the answer, which may be a secret.
+func (m *Menu) Parse(answer string) (Selection, error) {
+	fields := strings.Fields(answer)
+	typed := strings.Join(fields, "")
+	if len(fields) > 1 && isDigits(typed) && len(typed) < 6 {
+		return Selection{}, ErrInvalid // "1 2" is neither option 12 nor a passcode
+	}
+	if m.fromService() {
+		return m.parseService(typed)
+	}
+	if i, ok := m.option(strings.ToLower(typed)); ok {
+		c := m.Choices[i]
+		return Selection{Factor: c.Factor, Device: c.Device, Kind: c.Factor}, nil
+	}
+	if isPasscode(typed) {
+		return Selection{Factor: duo.FactorPasscode, Passcode: duo.Secret(typed), Kind: duo.FactorPasscode}, nil
+	}
+	return Selection{}, ErrInvalid
+}
+
+// option finds the choice that a number, a name ("push2") or a bare factor means.
+func (m *Menu) option(word string) (int, bool) {
+	for i, name := range m.names() {
+		if word == strconv.Itoa(i+1) || word == name || word+"1" == name {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+func (m *Menu) parseService(typed string) (Selection, error) {
+	if name := m.Factors[typed]; name != "" {
+		return Selection{Factor: duo.FactorPrompt, Prompt: duo.Secret(name), Kind: kindOf(name)}, nil
+	}
+	for _, name := range m.Factors {
+		if typed != "" && strings.EqualFold(name, typed) {
+			return Selection{Factor: duo.FactorPrompt, Prompt: duo.Secret(name), Kind: kindOf(name)}, nil
+		}
+	}
+	word := strings.ToLower(typed)
+	if kind := kindOf(word); kind != duo.FactorPrompt {
+		return Selection{Factor: duo.FactorPrompt, Prompt: duo.Secret(word), Kind: kind}, nil
+	}
+	if isPasscode(typed) {
+		return Selection{Factor: duo.FactorPrompt, Prompt: duo.Secret(typed), Kind: duo.FactorPasscode}, nil
+	}
+	return Selection{}, ErrInvalid
+}
+
+// kindOf returns what the service's name of an option does, with or without a
+// number behind it, and FactorPrompt for a name that is not known.
+func kindOf(name string) duo.Factor {
+	switch strings.TrimRight(name, "0123456789") {
+	case "push", "verified_push":
+		return duo.FactorPush
+	case "phone", "voice":
+		return duo.FactorPhone
+	case "sms", "smsrefresh":
+		return duo.FactorSMS
+	}
+	return duo.FactorPrompt
+}
+
+// isPasscode reports whether s looks like a passcode: two digits or more, or what
+// a YubiKey types.
+func isPasscode(s string) bool {
+	return len(s) > 1 && isDigits(s) || len(s) == yubiKeyLen && isLetters(s)
+}
+
+func isDigits(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+}
+
+func isLetters(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return (r|0x20) < 'a' || (r|0x20) > 'z' })
+}

@@ -1,0 +1,135 @@
+// Package prompt turns the ways a user can prove the second factor into the text
+// of an Access-Challenge, and what the user types into a choice.
+//
+// A [Menu] is made by [New] from the user's devices. A [Renderer] ([Console],
+// [HTML] or [Short]) writes it as Reply-Messages (RFC 2865 section 5.18), and
+// [Menu.Parse] reads the answer:
+//
+//	Duo two-factor login for jdoe
+//
+//	Enter a passcode or select one of the following options:
+//
+//	1. Duo Push to XXX-XXX-1234
+//	2. Phone call to XXX-XXX-1234
+//	3. SMS passcodes to XXX-XXX-1234
+//
+//	Passcode or option (1-3):
+//
+// The service may have made a menu of its own, a text and a map from what can be
+// typed to its names of factors. A Menu with both shows that text, and the map
+// decides.
+//
+// Names, messages and codes come from outside and lose their control characters
+// on the way to a Reply-Message.
+package prompt
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/radmfa/radmfa/duo"
+)
+
+// Menu is what one user can choose from. It keeps its meaning through
+// encoding/json, so that it can wait in a session for the answer. Rendering and
+// parsing do not change it and may run at the same time.
+type Menu struct {
+	// Username is shown in the first line. Empty: the line names nobody.
+	Username string `json:"username,omitempty"`
+
+	// Choices are the options 1, 2, ... in order. A menu without any asks for a
+	// passcode.
+	Choices []Choice `json:"choices,omitempty"`
+
+	// Notice is a sentence to show above the menu, such as why it is shown again.
+	// Empty: none.
+	Notice string `json:"notice,omitempty"`
+
+	// VerificationCode is the code of a verified push, which the user has to type
+	// into Duo Mobile. A line above the menu shows it. Empty: none.
+	VerificationCode string `json:"verification_code,omitempty"`
+
+	// Text is the service's own menu, and Factors says what can be typed: "1",
+	// "2", ... or "default", each with the service's name of a factor, such as
+	// "push1". They are used, in place of Username and Choices, when neither is
+	// empty.
+	Text    string            `json:"text,omitempty"`
+	Factors map[string]string `json:"factors,omitempty"`
+}
+
+// Choice is one option of a Menu.
+type Choice struct {
+	// Factor is duo.FactorPush, FactorPhone or FactorSMS.
+	Factor duo.Factor `json:"factor"`
+
+	// Device is the id of the device.
+	Device string `json:"device"`
+
+	// Label is what the user knows the device by.
+	Label string `json:"label"`
+
+	// NextCode is what the SMS passcode to use next starts with. Empty: none was
+	// sent, or the service does not say.
+	NextCode string `json:"next_code,omitempty"`
+}
+
+// New returns the menu of a user: all pushes, then the calls, then the SMS
+// passcodes, each on the devices able to do them, in their order. A device is
+// labelled with its masked number, else with its display name.
+func New(username string, devices []duo.Device) *Menu {
+	m := &Menu{Username: username}
+	for _, factor := range []duo.Factor{duo.FactorPush, duo.FactorPhone, duo.FactorSMS} {
+		for i := range devices {
+			d := &devices[i]
+			if !d.Can(factor) {
+				continue
+			}
+			c := Choice{
+				Factor: factor,
+				Device: d.ID,
+				Label:  cmp.Or(d.Number, d.DisplayName, d.Name, "your device"),
+			}
+			if factor == duo.FactorSMS {
+				c.NextCode = d.NextSMSCode
+			}
+			m.Choices = append(m.Choices, c)
+		}
+	}
+	return m
+}
+
+// fromService reports whether the menu is one the service made.
+func (m *Menu) fromService() bool { return m.Text != "" && len(m.Factors) > 0 }
+
+// names returns what the options are called, in their order: push1, push2,
+// phone1 and so on.
+func (m *Menu) names() []string {
+	if m.fromService() {
+		return m.serviceNames()
+	}
+	names := make([]string, len(m.Choices))
+	count := map[duo.Factor]int{}
+	for i, c := range m.Choices {
+		count[c.Factor]++
+		names[i] = string(c.Factor) + strconv.Itoa(count[c.Factor])
+	}
+	return names
+}
+
+// serviceNames returns the names behind the numbers. "default" is no option of
+// its own.
+func (m *Menu) serviceNames() []string {
+	byNumber := map[int]string{}
+	for key, name := range m.Factors {
+		if n, err := strconv.Atoi(key); err == nil {
+			byNumber[n] = name
+		}
+	}
+	names := make([]string, 0, len(byNumber))
+	for _, n := range slices.Sorted(maps.Keys(byNumber)) {
+		names = append(names, byNumber[n])
+	}
+	return names
+}

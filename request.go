@@ -1,0 +1,162 @@
+package radmfa
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	layeh "layeh.com/radius"
+	"layeh.com/radius/rfc2865"
+	"layeh.com/radius/rfc2869"
+
+	"github.com/radmfa/radmfa/radius"
+)
+
+// login is one Access-Request on its way to a decision.
+type login struct {
+	*Server
+	ctx      context.Context // of this request, with its deadline
+	packet   *radius.Packet
+	username string
+	password radius.Secret // or the answer to a challenge
+	state    string        // of the challenge it answers; empty: none
+	nas      netip.Addr
+	client   string // the name of the radius.Client
+	clientIP netip.Addr
+	started  time.Time
+}
+
+// ServeRADIUS implements radius.Handler: it answers one Access-Request. The
+// request must come from the transport of package radius, or of one that has
+// verified it likewise.
+func (s *Server) ServeRADIUS(w radius.ResponseWriter, r *radius.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), orDefault(s.AuthTimeout, defaultAuthTimeout))
+	defer cancel()
+	l := &login{Server: s, ctx: ctx, packet: r.Packet, started: time.Now()}
+	l.nas = addrOf(r.RemoteAddr)
+	if client := radius.ClientOf(ctx); client != nil {
+		l.client = client.String()
+	}
+	d := l.decide()
+	l.reply(w, d)
+}
+
+// decide is the whole of it, from the request to the decision.
+func (l *login) decide() decision {
+	if err := l.check(); err != nil {
+		return l.fail("the Server is not complete", err)
+	}
+	if problem := l.read(); problem != nil {
+		return *problem
+	}
+	if l.state != "" {
+		return l.answer()
+	}
+	return l.first()
+}
+
+// read takes what a login needs out of the packet, or says why it cannot be
+// served.
+func (l *login) read() *decision {
+	name, nameOK := text(rfc2865.UserName_Get(l.packet))
+	password, passwordOK := l.readPassword()
+	l.username, l.password = name, password
+	l.state = string(rfc2865.State_Get(l.packet))
+	l.clientIP = l.findClientIP()
+	refuse := func(reason string) *decision {
+		d := l.reject("", reason)
+		return &d
+	}
+	switch {
+	case name == "":
+		return refuse("the request has no User-Name")
+	case len(rfc2869.EAPMessage_Get(l.packet)) > 0:
+		return refuse("the NAS uses EAP, which cannot carry a text challenge: set it to PAP")
+	case !nameOK:
+		return refuse("the User-Name is not UTF-8")
+	case !passwordOK && l.signed():
+		return refuse("the User-Password is not UTF-8")
+	case !passwordOK:
+		return refuse("the User-Password cannot be decoded: the shared secret of the NAS probably differs from the one configured here")
+	}
+	return nil
+}
+
+// readPassword decrypts the User-Password. A NAS may leave an empty one out,
+// send it without octets, or as 16 NULs.
+func (l *login) readPassword() (radius.Secret, bool) {
+	hidden, present := l.packet.Lookup(rfc2865.UserPassword_Type)
+	if !present || len(hidden) == 0 {
+		return "", true
+	}
+	plain, err := layeh.UserPassword(hidden, l.packet.Secret, l.packet.Authenticator[:])
+	if err != nil {
+		return "", false
+	}
+	password, ok := text(plain)
+	return radius.Secret(password), ok
+}
+
+// signed reports whether the request carried a Message-Authenticator, which the
+// transport has verified: then the shared secret is right.
+func (l *login) signed() bool { return len(rfc2869.MessageAuthenticator_Get(l.packet)) > 0 }
+
+func (l *login) findClientIP() netip.Addr {
+	if l.ClientIP != nil {
+		return l.ClientIP(l.packet)
+	}
+	return CallingStation(l.packet)
+}
+
+// CallingStation returns the IP address in the Calling-Station-Id of an
+// Access-Request, or the zero Addr when that holds something else, such as a MAC
+// address. A port behind the address is left out, as in "192.0.2.7:4500",
+// "[2001:db8::7]:4500" or "192.0.2.7[4500]".
+func CallingStation(p *radius.Packet) netip.Addr {
+	s := strings.TrimSpace(rfc2865.CallingStationID_GetString(p))
+	if addr, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return addr.Unmap()
+	}
+	if addrPort, err := netip.ParseAddrPort(s); err == nil {
+		return addrPort.Addr().Unmap()
+	}
+	before, _, _ := strings.Cut(s, "[")
+	addr, _ := netip.ParseAddr(before)
+	return addr.Unmap()
+}
+
+func text(b []byte) (string, bool) { return string(b), utf8.Valid(b) }
+
+func addrOf(a net.Addr) netip.Addr {
+	if udp, ok := a.(*net.UDPAddr); ok {
+		return udp.AddrPort().Addr().Unmap()
+	}
+	if a == nil {
+		return netip.Addr{}
+	}
+	addrPort, _ := netip.ParseAddrPort(a.String())
+	return addrPort.Addr().Unmap()
+}
+
+// vendorMicrosoft is the SMI Network Management code of the vendor attributes of
+// MS-CHAP (RFC 2548 section 2).
+const vendorMicrosoft = 311
+
+// hashed reports whether the NAS sent a hash in place of the password.
+func (l *login) hashed() bool {
+	if _, chap := l.packet.Lookup(rfc2865.CHAPPassword_Type); chap {
+		return true
+	}
+	for _, a := range l.packet.Attributes {
+		if a.Type != rfc2865.VendorSpecific_Type {
+			continue
+		}
+		if vendor, _, err := layeh.VendorSpecific(a.Attribute); err == nil && vendor == vendorMicrosoft {
+			return true
+		}
+	}
+	return false
+}

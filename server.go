@@ -1,0 +1,213 @@
+package radmfa
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/radmfa/radmfa/challenge"
+	"github.com/radmfa/radmfa/duo"
+	"github.com/radmfa/radmfa/primary"
+	"github.com/radmfa/radmfa/prompt"
+	"github.com/radmfa/radmfa/radius"
+)
+
+// FailMode says what happens to a user with the right first factor when the
+// second factor's service cannot be contacted.
+type FailMode int
+
+const (
+	// FailSafe lets the user in, with a warning in the log and an Event whose
+	// FailedOpen is set. The zero value, as in the product that this replaces.
+	FailSafe FailMode = iota
+	// FailSecure rejects the user.
+	FailSecure
+)
+
+// SecondFactor is the part of *duo.Client that a Server uses. It must be safe
+// for concurrent use. An error for which duo.IsUnavailable is true makes the
+// FailMode count; Auth must not start anything twice.
+type SecondFactor interface {
+	Preauth(ctx context.Context, r *duo.PreauthRequest) (*duo.PreauthResponse, error)
+	Auth(ctx context.Context, r *duo.AuthRequest) (*duo.AuthResponse, error)
+}
+
+// The documented zero values of a Server.
+const (
+	defaultAddr             = ":1812"
+	defaultChallengeTimeout = 5 * time.Minute
+	defaultAuthTimeout      = time.Minute
+	defaultMaxAttempts      = 3
+)
+
+// ErrServerClosed is what Serve and ListenAndServe return after Shutdown or Close.
+var ErrServerClosed = radius.ErrServerClosed
+
+// Server adds a second factor to RADIUS logins. Its exported fields must not
+// change once it serves, and it must not be copied then. Its methods are safe
+// for concurrent use.
+type Server struct {
+	// Addr is the UDP address that ListenAndServe listens on. Empty: ":1812".
+	Addr string
+
+	// Clients says which NAS may ask, and with which shared secret. Required by
+	// Serve, not by ServeRADIUS.
+	Clients radius.ClientSource
+
+	// Primary is the first factor. Required; primary.None says that there is none.
+	Primary primary.Authenticator
+
+	// SecondFactor is the second factor, usually a *duo.Client. Required.
+	SecondFactor SecondFactor
+
+	// Store keeps what a challenge must remember until it is answered. Nil: the
+	// memory of this process, with room for 65,536 logins. Servers that share a
+	// Store answer each other's challenges.
+	Store challenge.Store
+
+	// Prompt makes the text of the menu. Nil: prompt.Console{}.
+	Prompt prompt.Renderer
+
+	// FailMode counts when the service cannot be contacted before a factor has
+	// been started. Zero: FailSafe.
+	FailMode FailMode
+
+	// EnrollReject sends the enrollment text to a user who must enroll first in
+	// an Access-Reject. False: in an Access-Challenge, since many a NAS shows
+	// the text of nothing else; every answer to it is rejected.
+	EnrollReject bool
+
+	// SMSAsksAgain asks for the passcode in the same login after a batch has been
+	// sent by SMS. False: that attempt is rejected, as documented by the
+	// service, and the user logs in again.
+	SMSAsksAgain bool
+
+	// Exempt reports whether a user needs no second factor. Nil: everybody does.
+	Exempt func(username string) bool
+
+	// ChallengeTimeout is how long a user may take to answer a challenge. Zero:
+	// 5 minutes.
+	ChallengeTimeout time.Duration
+
+	// AuthTimeout bounds the work on one Access-Request: the first factor, the
+	// service, and a push that waits for a person. It should not be longer than
+	// the NAS waits. Zero: 60 s.
+	AuthTimeout time.Duration
+
+	// MaxAttempts is how many answers to a menu may be typing errors before the
+	// login is rejected. A wrong passcode or a denied push always ends it. Zero: 3.
+	MaxAttempts int
+
+	// ClientIP returns the address of the user's machine, for the policies of the
+	// service, or the zero Addr. Nil: CallingStation.
+	ClientIP func(*radius.Packet) netip.Addr
+
+	// OnDrop is called for datagrams that Serve drops. See radius.Server.
+	OnDrop func(radius.Drop)
+
+	// OnEvent is called at the end of each stage of a login, in the goroutine of
+	// that login.
+	OnEvent func(context.Context, Event)
+
+	// Logger gets each login at level Info, its stages at Debug, and what an
+	// operator should look at as warnings and errors. It never gets a password,
+	// passcode, key or State. Nil: slog.Default().
+	Logger *slog.Logger
+
+	once      sync.Once
+	transport *radius.Server
+	memory    challenge.MemoryStore // the Store where none is given
+}
+
+// ListenAndServe listens on Addr and serves until Shutdown or Close is called;
+// it then returns ErrServerClosed.
+func (s *Server) ListenAndServe() error {
+	addr := s.Addr
+	if addr == "" {
+		addr = defaultAddr
+	}
+	conn, err := net.ListenPacket("udp", addr)
+	if err != nil {
+		return fmt.Errorf("radmfa: %w", err)
+	}
+	return s.Serve(conn)
+}
+
+// Serve serves requests from conn until Shutdown or Close is called, and then
+// returns ErrServerClosed. It closes conn. For more say in the transport (buffer
+// sizes, limits, counters), mount the Server as the Handler of a radius.Server.
+func (s *Server) Serve(conn net.PacketConn) error {
+	err := s.check()
+	if s.Clients == nil {
+		err = errors.Join(err, errors.New("radmfa: Server.Clients is nil: no NAS may ask"))
+	}
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	return s.radius().Serve(conn)
+}
+
+// Shutdown stops reading requests and lets the logins in flight end: a user who
+// is looking at a push gets the answer. When ctx ends first, they are rejected,
+// and Shutdown returns ctx's error.
+func (s *Server) Shutdown(ctx context.Context) error { return s.radius().Shutdown(ctx) }
+
+// Close is a Shutdown that rejects the logins in flight at once.
+func (s *Server) Close() error { return s.radius().Close() }
+
+// Stats returns the counters of the transport of Serve.
+func (s *Server) Stats() radius.Stats { return s.radius().Stats() }
+
+// radius returns the transport of Serve.
+func (s *Server) radius() *radius.Server {
+	s.once.Do(func() {
+		s.transport = &radius.Server{Clients: s.Clients, Handler: s, OnDrop: s.OnDrop, Logger: s.Logger}
+	})
+	return s.transport
+}
+
+// check reports what is missing to answer a login.
+func (s *Server) check() error {
+	var problems []error
+	if s.Primary == nil {
+		problems = append(problems, errors.New("radmfa: Server.Primary is nil: primary.None{} says that there is no first factor"))
+	}
+	if s.SecondFactor == nil {
+		problems = append(problems, errors.New("radmfa: Server.SecondFactor is nil: a *duo.Client is one"))
+	}
+	return errors.Join(problems...)
+}
+
+func (s *Server) store() challenge.Store {
+	if s.Store != nil {
+		return s.Store
+	}
+	return &s.memory
+}
+
+func (s *Server) renderer() prompt.Renderer {
+	if s.Prompt != nil {
+		return s.Prompt
+	}
+	return prompt.Console{}
+}
+
+func (s *Server) logger() *slog.Logger {
+	if s.Logger != nil {
+		return s.Logger
+	}
+	return slog.Default()
+}
+
+// orDefault returns value, or what its zero stands for.
+func orDefault[T int | time.Duration](value, zero T) T {
+	if value == 0 {
+		return zero
+	}
+	return value
+}

@@ -1,0 +1,169 @@
+package radmfa
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/radmfa/radmfa/challenge"
+	"github.com/radmfa/radmfa/prompt"
+	"github.com/radmfa/radmfa/radius"
+)
+
+const (
+	// repeatFor is how long a decision is kept for a NAS that asks again with
+	// the same State and answer under a new Identifier.
+	repeatFor = 30 * time.Second
+	// joinEvery is how often a request looks whether the decision is there that
+	// its twin, perhaps in another process, is waiting for.
+	joinEvery = 100 * time.Millisecond
+)
+
+// kind is what a challenge asked for.
+type kind string
+
+const (
+	kindMenu    kind = "menu"    // a factor or passcode
+	kindEnroll  kind = "enroll"  // nothing: the user must enroll
+	kindPrimary kind = "primary" // what the first factor wants to know
+)
+
+// session is what the Store keeps of a challenge, as JSON. It goes from open (no
+// Answer) to answering (no Decision) to decided.
+type session struct {
+	Kind     kind
+	Username string
+	NAS      netip.Addr
+
+	Menu         *prompt.Menu      `json:",omitempty"`
+	Attempts     int               `json:",omitempty"` // typing errors so far
+	Attributes   radius.Attributes `json:",omitempty"` // for the final Access-Accept
+	PrimaryState []byte            `json:",omitempty"`
+
+	Answer   []byte    `json:",omitempty"` // hash of the answer that is or was checked
+	Decision *decision `json:",omitempty"`
+}
+
+// challenge keeps the session and asks the user for an answer.
+func (l *login) challenge(ses *session, messages []string) decision {
+	ses.Username, ses.NAS = l.username, l.nas
+	state := challenge.NewID()
+	encoded, err := json.Marshal(ses)
+	if err == nil {
+		err = l.store().Put(l.ctx, state, encoded, orDefault(l.ChallengeTimeout, defaultChallengeTimeout))
+	}
+	if err != nil {
+		return l.fail("the challenge cannot be kept", err)
+	}
+	return decision{Code: radius.CodeAccessChallenge, Messages: messages, State: state}
+}
+
+// answer decides a request that answers a challenge. Several requests may bring
+// the same answer, because a NAS asks again, or asks its second server: the
+// first of them takes the session, the others wait for its decision.
+func (l *login) answer() decision {
+	hash := hashAnswer(l.state, string(l.password))
+	for {
+		stored, err := l.store().Get(l.ctx, l.state)
+		if errors.Is(err, challenge.ErrNotFound) {
+			return l.reject(textExpired, "the State is unknown or has expired")
+		}
+		ses := new(session)
+		if err == nil {
+			err = json.Unmarshal(stored, ses)
+		}
+		if err != nil {
+			return l.fail("the challenge cannot be read", err)
+		}
+		if refused := l.refuse(ses, hash); refused != nil {
+			return *refused
+		}
+		switch {
+		case ses.Decision != nil:
+			d := *ses.Decision
+			d.repeated = true
+			return d
+		case ses.Answer != nil:
+			err = l.wait()
+		default:
+			var d decision
+			if d, err = l.take(ses, stored, hash); err == nil {
+				return d
+			}
+		}
+		if err != nil && !errors.Is(err, challenge.ErrConflict) && !errors.Is(err, challenge.ErrNotFound) {
+			return l.fail("the challenge cannot be decided", err)
+		}
+	}
+}
+
+// refuse says why the answer may not be given to this challenge.
+func (l *login) refuse(ses *session, hash []byte) *decision {
+	var d decision
+	switch {
+	case ses.NAS != l.nas:
+		d = l.reject(textExpired, "the State was given to another NAS")
+	case ses.Username != l.username:
+		d = l.reject(textExpired, "the State was given to another user")
+	case ses.Answer != nil && subtle.ConstantTimeCompare(ses.Answer, hash) != 1:
+		d = l.reject(textExpired, "the challenge has been answered otherwise")
+	default:
+		return nil
+	}
+	return &d
+}
+
+// take makes the session this request's own, decides, and leaves the decision
+// for twins. It returns an error, and has done nothing, when another was first.
+func (l *login) take(ses *session, stored, hash []byte) (decision, error) {
+	ses.Answer = hash
+	answering, err := json.Marshal(ses)
+	if err != nil {
+		return decision{}, err
+	}
+	timeout := orDefault(l.AuthTimeout, defaultAuthTimeout)
+	if err := l.store().CompareAndSwap(l.ctx, l.state, stored, answering, timeout+repeatFor); err != nil {
+		return decision{}, err
+	}
+	d := l.verify(ses)
+	ses.Decision = &d
+	l.leave(ses, answering)
+	return d, nil
+}
+
+// leave keeps the decision for repeatFor, also when this request's time is up.
+func (l *login) leave(ses *session, answering []byte) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), time.Second)
+	defer cancel()
+	ses.Menu, ses.Attributes, ses.PrimaryState = nil, nil, nil
+	decided, err := json.Marshal(ses)
+	if err == nil {
+		err = l.store().CompareAndSwap(ctx, l.state, answering, decided, repeatFor)
+	}
+	if err != nil {
+		l.warn("radmfa: a decision cannot be kept: a NAS that asks again gets a reject", err)
+	}
+}
+
+// wait lets some time pass for the request that has taken the session.
+func (l *login) wait() error {
+	timer := time.NewTimer(joinEvery)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-l.ctx.Done():
+		return l.ctx.Err()
+	}
+}
+
+// hashAnswer is how an answer is compared without being kept.
+func hashAnswer(state, answer string) []byte {
+	hash := sha256.Sum256(bytes.Join([][]byte{[]byte(state), []byte(answer)}, []byte{0}))
+	return hash[:]
+}
