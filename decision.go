@@ -69,7 +69,8 @@ func enrollText(p *duo.PreauthResponse) string {
 	}
 }
 
-// packet is the decision as a reply to request.
+// packet is the decision as a reply to request. It is an error when the reply is
+// too long for one packet, as the attributes of a first factor can make it.
 func (d *decision) packet(request *radius.Packet) (*radius.Packet, error) {
 	p := request.Response(d.Code)
 	p.Attributes = append(p.Attributes, d.Attributes...)
@@ -83,23 +84,21 @@ func (d *decision) packet(request *radius.Packet) (*radius.Packet, error) {
 			return nil, err
 		}
 	}
-	return p, nil
+	return p, radius.Fits(p, request)
 }
 
-// reply sends the decision, and tells log and OnEvent of it.
+// reply sends the decision. Log and OnEvent are told before, so that the events
+// of a login are in order.
 func (l *login) reply(w radius.ResponseWriter, d decision) {
 	p, err := d.packet(l.packet)
-	if err == nil {
-		err = w.Write(p)
-	}
 	if err != nil {
-		// The attributes of the first factor may be too many for one packet.
 		d = l.fail("the reply cannot be sent", err)
-		if p, err := d.packet(l.packet); err == nil {
-			_ = w.Write(p)
-		}
+		p, _ = d.packet(l.packet)
 	}
 	l.decided(&d)
+	if err := w.Write(p); err != nil {
+		l.warn("radmfa: the reply was not sent", err)
+	}
 }
 
 func (l *login) warn(message string, err error) {

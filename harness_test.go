@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 
@@ -102,23 +103,17 @@ func (w *world) login(username, password string, answers ...string) *radiustest.
 	return reply
 }
 
-// stages returns the events so far, as in "primary accepted".
-func (w *world) stages() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var stages []string
-	for _, e := range w.events {
-		stages = append(stages, string(e.Stage)+" "+string(e.Result))
-	}
-	return stages
-}
-
-// lastEvent returns the last event.
-func (w *world) lastEvent() radmfa.Event {
+// seen returns the events until now.
+func (w *world) seen() []radmfa.Event {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	require.NotEmpty(w.t, w.events)
-	return w.events[len(w.events)-1]
+	return slices.Clone(w.events)
+}
+
+func (w *world) lastEvent() radmfa.Event {
+	events := w.seen()
+	return events[len(events)-1]
 }
 
 var errBroken = errors.New("the store is broken")

@@ -61,43 +61,44 @@ func (l *login) decide() decision {
 // read takes what a login needs out of the packet, or says why it cannot be
 // served.
 func (l *login) read() *decision {
-	name, nameOK := text(rfc2865.UserName_Get(l.packet))
-	password, passwordOK := l.readPassword()
-	l.username, l.password = name, password
+	l.username = rfc2865.UserName_GetString(l.packet)
 	l.state = string(rfc2865.State_Get(l.packet))
 	l.clientIP = l.findClientIP()
-	refuse := func(reason string) *decision {
-		d := l.reject("", reason)
-		return &d
-	}
+	problem := l.readPassword()
 	switch {
-	case name == "":
-		return refuse("the request has no User-Name")
+	case l.username == "":
+		problem = "the request has no User-Name"
+	case !utf8.ValidString(l.username):
+		problem = "the User-Name is not UTF-8"
 	case len(rfc2869.EAPMessage_Get(l.packet)) > 0:
-		return refuse("the NAS uses EAP, which cannot carry a text challenge: set it to PAP")
-	case !nameOK:
-		return refuse("the User-Name is not UTF-8")
-	case !passwordOK && l.signed():
-		return refuse("the User-Password is not UTF-8")
-	case !passwordOK:
-		return refuse("the User-Password cannot be decoded: the shared secret of the NAS probably differs from the one configured here")
+		problem = "the NAS uses EAP, which cannot carry a text challenge: set it to PAP"
 	}
-	return nil
+	if problem == "" {
+		return nil
+	}
+	d := l.reject("", problem)
+	return &d
 }
 
-// readPassword decrypts the User-Password. A NAS may leave an empty one out,
-// send it without octets, or as 16 NULs.
-func (l *login) readPassword() (radius.Secret, bool) {
+// readPassword decrypts the User-Password, or says what is wrong with it. A NAS
+// may leave an empty one out, send it without octets, or as 16 NULs.
+func (l *login) readPassword() (problem string) {
 	hidden, present := l.packet.Lookup(rfc2865.UserPassword_Type)
 	if !present || len(hidden) == 0 {
-		return "", true
+		return ""
 	}
 	plain, err := layeh.UserPassword(hidden, l.packet.Secret, l.packet.Authenticator[:])
-	if err != nil {
-		return "", false
+	switch {
+	case err != nil:
+		return "the User-Password cannot be decoded: its length is wrong (RFC 2865 section 5.2)"
+	case utf8.Valid(plain):
+		l.password = radius.Secret(plain)
+		return ""
+	case l.signed():
+		return "the User-Password is not UTF-8"
+	default:
+		return "the User-Password is not readable: the shared secret of the NAS probably differs from the one configured here"
 	}
-	password, ok := text(plain)
-	return radius.Secret(password), ok
 }
 
 // signed reports whether the request carried a Message-Authenticator, which the
@@ -127,8 +128,6 @@ func CallingStation(p *radius.Packet) netip.Addr {
 	addr, _ := netip.ParseAddr(before)
 	return addr.Unmap()
 }
-
-func text(b []byte) (string, bool) { return string(b), utf8.Valid(b) }
 
 func addrOf(a net.Addr) netip.Addr {
 	if udp, ok := a.(*net.UDPAddr); ok {

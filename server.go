@@ -183,6 +183,9 @@ func (s *Server) check() error {
 	return errors.Join(problems...)
 }
 
+// Format implements fmt.Formatter: fmt would follow pointers to what is secret.
+func (s *Server) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "radmfa.Server(%s)", s.Addr) }
+
 func (s *Server) store() challenge.Store {
 	if s.Store != nil {
 		return s.Store
