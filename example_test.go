@@ -1,0 +1,106 @@
+package radmfa_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/radmfa/radmfa"
+	"github.com/radmfa/radmfa/duo/duotest"
+	"github.com/radmfa/radmfa/primary/primarytest"
+	"github.com/radmfa/radmfa/radius"
+	"github.com/radmfa/radmfa/radius/radiustest"
+)
+
+// A whole login on the loopback interface, with fakes for the service and the
+// NAS. In production SecondFactor is a *duo.Client with your keys, and Primary
+// one of the packages below primary.
+func Example() {
+	service := &duotest.Service{Users: map[string]*duotest.User{"jdoe": {}}}
+	clients, err := radius.NewClients(radius.Client{
+		Name:   "vpn",
+		Prefix: netip.MustParsePrefix("127.0.0.1/32"),
+		Secret: "testing123",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	server := &radmfa.Server{
+		Clients:      clients,
+		Primary:      primarytest.Users{"jdoe": "correct horse"},
+		SecondFactor: service.Client(),
+		Logger:       slog.New(slog.DiscardHandler),
+	}
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	go func() { _ = server.Serve(conn) }()
+	defer func() { _ = server.Shutdown(context.Background()) }()
+
+	nas := &radiustest.NAS{Server: conn.LocalAddr().String(), Secret: "testing123"}
+	challenge, err := nas.Login(context.Background(), "jdoe", "correct horse")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(strings.TrimSpace(challenge.String()))
+	result, err := nas.Answer(context.Background(), challenge, "push")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(result)
+	// Output:
+	// Access-Challenge: Duo two-factor login for jdoe
+	//
+	// Enter a passcode or select one of the following options:
+	//
+	// 1. Duo Push to XXX-XXX-1234
+	// 2. Phone call to XXX-XXX-1234
+	// 3. SMS passcodes to XXX-XXX-1234
+	//
+	// Passcode or option (1-3):
+	// Access-Accept: Success. Logging you in...
+}
+
+// An Event tells how each stage of a login ended, for metrics and audit.
+func ExampleServer_onEvent() {
+	service := &duotest.Service{Users: map[string]*duotest.User{"jdoe": {}}}
+	clients, err := radius.NewClients(radius.Client{
+		Name: "vpn", Prefix: netip.MustParsePrefix("192.0.2.7/32"), Secret: "testing123",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	server := &radmfa.Server{
+		Clients:      clients,
+		Primary:      primarytest.Users{"jdoe": "correct horse"},
+		SecondFactor: service.Client(),
+		Logger:       slog.New(slog.DiscardHandler),
+		OnEvent: func(_ context.Context, e radmfa.Event) {
+			fmt.Printf("%s %s: %s %s\n", e.Client, e.Username, e.Stage, e.Result)
+		},
+	}
+	network := &radiustest.Network{}
+	conn, err := network.Listen("192.0.2.1:1812")
+	if err != nil {
+		log.Fatal(err)
+	}
+	go func() { _ = server.Serve(conn) }()
+	defer func() { _ = server.Close() }()
+
+	nas := &radiustest.NAS{Server: "192.0.2.1:1812", Secret: "testing123"}
+	nas.Exchanger.Dial = network.Dialer("192.0.2.7")
+	if _, err := nas.Login(context.Background(), "jdoe", "correct horse", "push"); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// vpn jdoe: primary accepted
+	// vpn jdoe: preauth challenged
+	// vpn jdoe: login challenged
+	// vpn jdoe: auth accepted
+	// vpn jdoe: login accepted
+}
