@@ -3,8 +3,11 @@ package radmfa
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/radmfa/radmfa/duo"
+	"github.com/radmfa/radmfa/prompt"
 )
 
 // verify decides what an answer to a challenge leads to. It runs once for each
@@ -14,28 +17,70 @@ func (l *login) verify(ses *session) decision {
 	case kindPrimary:
 		return l.firstFactor(ses.PrimaryState)
 	case kindMenu:
-		return l.secondFactor(ses)
+		choice, err := ses.Menu.Parse(string(l.password))
+		if err != nil {
+			return l.again(ses, textNoOption)
+		}
+		return l.secondFactor(ses, choice)
+	case kindCode:
+		return l.resume(ses)
 	default:
 		return l.reject(textEnrollFirst, "the user must enroll first")
 	}
 }
 
-// secondFactor finds out what the user has chosen and asks the service.
-func (l *login) secondFactor(ses *session) decision {
-	choice, err := ses.Menu.Parse(string(l.password))
-	if err != nil {
-		return l.again(ses)
+// again asks once more after an answer that leads nowhere.
+func (l *login) again(ses *session, notice string) decision {
+	ses.Attempts++
+	if ses.Attempts >= orDefault(l.MaxAttempts, defaultMaxAttempts) {
+		return l.reject(textTooManyTries, "too many answers that are no option and no passcode")
+	}
+	return l.ask(ses, notice)
+}
+
+// ask shows the menu of ses again, below a line that says why.
+func (l *login) ask(ses *session, notice string) decision {
+	m := *ses.Menu
+	m.Notice = notice
+	next := *ses
+	next.Menu, next.Answer = &m, nil
+	return l.challenge(&next, l.renderer().Render(&m))
+}
+
+// secondFactor asks the service for what the user has chosen.
+func (l *login) secondFactor(ses *session, choice prompt.Selection) decision {
+	request := l.authRequest(choice)
+	if choice.Kind == duo.FactorPush && ses.TxID != "" {
+		if !time.Now().Before(ses.CodeExpires) {
+			return l.renewCode(ses)
+		}
+		request.TxID = ses.TxID
+	}
+	if choice.Kind != duo.FactorPasscode {
+		release, ok := l.pushes.admit(l.PushLimit, request.Username)
+		if !ok {
+			return l.reject(textTooManyPushes, fmt.Sprintf("over the limit on pushes: %+v", l.PushLimit))
+		}
+		defer release()
 	}
 	stage := l.begin(StageAuth)
 	stage.Factor = choice.Kind
-	response, err := l.SecondFactor.Auth(l.ctx, &duo.AuthRequest{
-		Username: l.username,
-		Factor:   choice.Factor,
-		Device:   choice.Device,
-		Passcode: choice.Passcode,
-		Prompt:   choice.Prompt,
-		IPAddr:   l.clientIP,
-	})
+	response, code, err := l.transact(stage, request)
+	var refused *duo.Error
+	switch {
+	case code != "":
+		stage.end(ResultChallenged, "the service demands a verified push", nil)
+		return l.showCode(ses, stage.TxID, code)
+	case request.TxID != "" && errors.As(err, &refused) && refused.Code == duo.CodeInvalidParameter:
+		stage.end(ResultRejected, "the verification code has expired", nil)
+		return l.renewCode(ses)
+	default:
+		return l.conclude(ses, stage, response, err)
+	}
+}
+
+// conclude makes a decision of what the service said, or did not say.
+func (l *login) conclude(ses *session, stage *stageEvent, response *duo.AuthResponse, err error) decision {
 	var d decision
 	switch {
 	case err != nil:
@@ -44,15 +89,16 @@ func (l *login) secondFactor(ses *session) decision {
 		d = l.undecided(err)
 	case response.Allowed():
 		stage.end(ResultAccepted, string(response.Status), nil)
+		l.remember()
 		d = l.accept(response.StatusMessage, "", ses.Attributes)
-	case choice.Kind == duo.FactorSMS && l.SMSAsksAgain:
+	case stage.Factor == duo.FactorSMS && l.SMSAsksAgain:
 		stage.end(ResultChallenged, string(response.Status), nil)
 		d = l.ask(ses, response.StatusMessage)
 	default:
 		stage.end(ResultRejected, string(response.Status), nil)
 		d = l.reject(response.StatusMessage, "the second factor is denied")
 	}
-	d.factor = choice.Kind
+	d.factor = stage.Factor
 	return d
 }
 
@@ -64,18 +110,25 @@ func (l *login) undecided(err error) decision {
 	return l.reject(textNoSecondFactor, "the service did not answer")
 }
 
-// again asks once more after a typing error.
-func (l *login) again(ses *session) decision {
-	ses.Attempts++
-	if ses.Attempts >= orDefault(l.MaxAttempts, defaultMaxAttempts) {
-		return l.reject(textTooManyTries, "too many answers that are no option and no passcode")
+func (l *login) authRequest(choice prompt.Selection) *duo.AuthRequest {
+	d := l.describe()
+	return &duo.AuthRequest{
+		Username:        l.serviceName(),
+		Factor:          choice.Factor,
+		Device:          choice.Device,
+		Passcode:        choice.Passcode,
+		Prompt:          choice.Prompt,
+		IPAddr:          l.clientIP,
+		Hostname:        d.Hostname,
+		Type:            d.Type,
+		DisplayUsername: d.DisplayUsername,
+		PushInfo:        d.PushInfo,
 	}
-	return l.ask(ses, textNoOption)
 }
 
-// ask shows the menu of ses again, below a line that says why.
-func (l *login) ask(ses *session, notice string) decision {
-	m := *ses.Menu
-	m.Notice = notice
-	return l.menu(&m, ses.Attempts, ses.Attributes)
+func (l *login) serviceName() string {
+	if l.ServiceName != nil {
+		return l.ServiceName(l.username)
+	}
+	return l.username
 }

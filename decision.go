@@ -20,6 +20,8 @@ const (
 	textExpired        = "This login has expired. Please log in again."
 	textNoOption       = "That is not one of the options."
 	textNotInTime      = "The login was not confirmed in time. Please log in again."
+	textNewCode        = "The code has expired. Please use the new one."
+	textTooManyPushes  = "Too many login requests were sent to your phone. Please wait a minute and try again."
 	textTooManyTries   = "Too many invalid answers. Please log in again."
 	textEnrollFirst    = "Please finish your enrollment, then log in again."
 )

@@ -27,7 +27,8 @@ import (
 	"github.com/radmfa/radmfa/radius/radiustest"
 )
 
-// TestDialogues plays testdata/dialogues: README.md there says how they read.
+// TestDialogues plays testdata/dialogues: README.md there says how they read. Each
+// is played twice: with menus of ours, and with menus that the service makes.
 func TestDialogues(t *testing.T) {
 	files, err := filepath.Glob("testdata/dialogues/*.txt")
 	require.NoError(t, err)
@@ -36,7 +37,10 @@ func TestDialogues(t *testing.T) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
 			for _, d := range readDialogues(t, file) {
 				t.Run(d.title, func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) { d.play(t) })
+					synctest.Test(t, func(t *testing.T) { d.play(t, false) })
+				})
+				t.Run(d.title+", text prompt of the service", func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) { d.play(t, true) })
 				})
 			}
 		})
@@ -70,8 +74,9 @@ func readDialogues(t *testing.T, file string) []*dialogue {
 }
 
 // play runs a dialogue line by line.
-func (d *dialogue) play(t *testing.T) {
+func (d *dialogue) play(t *testing.T, textPrompts bool) {
 	w := newWorld(t)
+	w.service.TextPrompts = textPrompts
 	started := false
 	var reply *radiustest.Reply
 	for i := 0; i < len(d.lines); i++ {
@@ -98,6 +103,10 @@ func (d *dialogue) play(t *testing.T) {
 			}
 		case "service:":
 			assert.Equal(t, rest, w.asked(), at)
+		case "wait":
+			pause, err := time.ParseDuration(rest)
+			require.NoError(t, err, at)
+			time.Sleep(pause)
 		case "result:":
 			require.Equal(t, "failed open", rest, at)
 			assert.True(t, w.lastEvent().FailedOpen, at)
@@ -119,7 +128,7 @@ func (w *world) says(at, line string, last *radiustest.Reply) *radiustest.Reply 
 	if quoted, ok := strings.CutPrefix(line, "answers "); ok {
 		answer, unquoteErr := strconv.Unquote(quoted)
 		require.NoError(w.t, unquoteErr, at)
-		require.True(w.t, last.Challenged(), at)
+		require.True(w.t, last.Challenged(), "%s: %s", at, last)
 		reply, err = w.nas.Answer(w.t.Context(), last, answer)
 	} else {
 		name, quoted, _ := strings.Cut(line, ", ")
@@ -141,15 +150,27 @@ func checkReply(t *testing.T, at, want string, reply *radiustest.Reply) {
 	assert.Equal(t, want, got, at)
 }
 
-// asked returns what the service was asked, in a line.
+// asked returns what the service was asked, in a line. What it made of an option
+// of its own menu is in its transaction.
 func (w *world) asked() string {
 	var calls []string
+	transactions := w.service.Transactions()
 	for _, c := range w.service.Calls() {
 		p := c.Params
-		switch call := filepath.Base(c.Path); call {
-		case "preauth":
+		switch call := filepath.Base(c.Path); {
+		case call == "preauth":
 			calls = append(calls, "preauth "+p.Get("username"))
-		case "auth":
+		case call == "auth" && p.Get("factor") == "prompt" && len(transactions) > 0:
+			tx := transactions[0]
+			passcode := ""
+			if tx.Factor == duo.FactorPasscode {
+				passcode = p.Get("prompt")
+			}
+			calls = append(calls, "auth "+string(tx.Factor)+" "+tx.Device+passcode)
+			transactions = transactions[1:]
+		case call == "auth" && p.Get("factor") == "prompt":
+			calls = append(calls, "auth push DPJDOE1") // a fault came before the transaction
+		case call == "auth":
 			calls = append(calls, "auth "+p.Get("factor")+" "+p.Get("device")+p.Get("passcode"))
 		}
 	}
@@ -201,6 +222,17 @@ var givens = []struct {
 		w.server.Exempt = func(username string) bool { return username == "jdoe" }
 	}},
 
+	{given(`pushes are verified, with the code in preauth`), func(w *world, _ []string) { w.verifies(duotest.CodeInPreauth) }},
+	{given(`pushes are verified, with the code in auth_status`), func(w *world, _ []string) { w.verifies(duotest.CodeInStatus) }},
+	{given(`verified push is switched off`), func(w *world, _ []string) { w.server.NoVerifiedPush = true }},
+	{given(`at most (\d+) pushes a minute`), func(w *world, m []string) { w.server.PushLimit.PerMinute = number(m[0]) }},
+	{given(`success is remembered for (\w+)`), func(w *world, m []string) { w.server.RememberFor, _ = time.ParseDuration(m[0]) }},
+	{given(`jdoe's machine is (.*)`), func(w *world, m []string) {
+		w.nas.Attributes = radius.Attributes{{Type: rfc2865.CallingStationID_Type, Attribute: []byte(m[0])}}
+	}},
+	{given(`the service knows bare names`), func(w *world, _ []string) { w.server.ServiceName = radmfa.BareName }},
+	{given(`the first factor takes every name`), func(w *world, _ []string) { w.first(nil, nil) }},
+
 	{given(`the service allows jdoe`), func(w *world, _ []string) { w.jdoe().Preauth = duo.PreauthAllow }},
 	{given(`the service denies jdoe`), func(w *world, _ []string) { w.jdoe().Preauth = duo.PreauthDeny }},
 	{given(`jdoe must enroll`), func(w *world, _ []string) { w.jdoe().Preauth = duo.PreauthEnroll }},
@@ -239,6 +271,18 @@ func (w *world) breaks(call string, f duotest.Fault) { w.service.Break("/auth/v2
 // first makes a first factor that always says the same.
 func (w *world) first(result *primary.Result, err error) {
 	w.server.Primary = primary.AuthenticatorFunc(func(context.Context, *primary.Request) (*primary.Result, error) { return result, err })
+}
+
+// verifies makes pushes verified: the owner types the code and approves if the
+// user was shown one.
+func (w *world) verifies(how duotest.Verified) {
+	w.jdoe().Verified = how
+	w.jdoe().Devices = []duotest.Device{{Answer: func(ctx context.Context, p duotest.Push) duo.Status {
+		if p.Code == "" {
+			return duo.StatusDeny
+		}
+		return duotest.After(5*time.Second, duotest.Approve)(ctx, p)
+	}}}
 }
 
 func devices(list string) []duotest.Device {

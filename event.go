@@ -31,10 +31,11 @@ const (
 	ResultAccepted   Result = "accepted"
 	ResultRejected   Result = "rejected"
 	ResultChallenged Result = "challenged" // more is asked of the user
+	ResultWaiting    Result = "waiting"    // not yet: a person is asked, see Message
 	ResultFailed     Result = "failed"     // no answer could be had: see Err
 )
 
-// Event tells of the end of a stage. It holds no password, passcode, key or
+// Event tells of the end of a stage, or with ResultWaiting of its progress. It holds no password, passcode, key or
 // State, and its texts no control characters.
 type Event struct {
 	Time     time.Time
@@ -46,7 +47,8 @@ type Event struct {
 	ClientIP netip.Addr    // of the user's machine; the zero Addr when unknown
 	Factor   duo.Factor    // in StageAuth and the StageLogin after it
 	Reason   string        // why, for the operator; may be empty
-	Message  string        // in StageLogin: what the user was told
+	TxID     string        // the service's name for the transaction; may be empty
+	Message  string        // in StageLogin what the user was told, with ResultWaiting what the service says
 	Err      error         // with ResultFailed
 	Duration time.Duration // of the stage
 
@@ -68,6 +70,14 @@ type stageEvent struct {
 // begin notes the begin of a stage.
 func (l *login) begin(stage Stage) *stageEvent {
 	return &stageEvent{login: l, Event: Event{Time: time.Now(), Stage: stage}}
+}
+
+// progress tells what the service says while a person is asked.
+func (e *stageEvent) progress(state *duo.AuthStatusResponse) {
+	waiting := e.Event
+	waiting.Result, waiting.Reason, waiting.Message = ResultWaiting, string(state.Status), clean.Line(state.StatusMessage)
+	waiting.Duration = time.Since(e.Time)
+	e.login.tell(waiting)
 }
 
 // end completes the event and tells everybody.
@@ -133,7 +143,11 @@ func (e *Event) attrs() []slog.Attr {
 		add("client_ip", e.ClientIP.String())
 	}
 	add("factor", string(e.Factor))
+	add("txid", e.TxID)
 	add("reason", e.Reason)
+	if e.Result == ResultWaiting {
+		add("message", e.Message)
+	}
 	if e.Err != nil {
 		add("error", clean.Line(e.Err.Error()))
 	}

@@ -101,6 +101,7 @@ func ExampleServer_onEvent() {
 	// vpn jdoe: primary accepted
 	// vpn jdoe: preauth challenged
 	// vpn jdoe: login challenged
+	// vpn jdoe: auth waiting
 	// vpn jdoe: auth accepted
 	// vpn jdoe: login accepted
 }

@@ -42,7 +42,7 @@ func (l *login) firstFactor(state []byte) decision {
 	if l.Exempt != nil && l.Exempt(l.username) {
 		return l.accept("", "exempt from the second factor", attributes)
 	}
-	return l.preauth(attributes)
+	return l.preauth(&session{Attributes: attributes}, "")
 }
 
 // rejected is the end of a login whose first factor is wrong.
@@ -70,22 +70,31 @@ func (l *login) passOn(asks *primary.Challenge) decision {
 	return d
 }
 
-// preauth asks the service what is to be done with the user. Attributes are for
-// the final Access-Accept.
-func (l *login) preauth(attributes radius.Attributes) decision {
+// preauth asks the service what is to be done with the user. What ses holds, the
+// attributes for the final Access-Accept among it, goes on into the challenge.
+func (l *login) preauth(ses *session, notice string) decision {
 	stage := l.begin(StagePreauth)
-	p, err := l.SecondFactor.Preauth(l.ctx, &duo.PreauthRequest{Username: l.username, IPAddr: l.clientIP})
+	p, err := l.SecondFactor.Preauth(l.ctx, &duo.PreauthRequest{
+		Username:     l.serviceName(),
+		IPAddr:       l.clientIP,
+		Hostname:     l.describe().Hostname,
+		TextPrompt:   !l.NoTextPrompt,
+		VerifiedPush: !l.NoVerifiedPush,
+	})
 	if err != nil {
 		stage.end(ResultFailed, "", err)
-		return l.unavailable(err, attributes)
+		return l.unavailable(err, ses.Attributes)
 	}
 	switch p.Result {
 	case duo.PreauthAuth:
 		stage.end(ResultChallenged, "", nil)
-		return l.menu(prompt.New(l.username, p.Devices), 0, attributes)
+		if l.remembered() {
+			return l.accept("", "the second factor is remembered", ses.Attributes)
+		}
+		return l.menu(p, ses, notice)
 	case duo.PreauthAllow:
 		stage.end(ResultAccepted, "", nil)
-		return l.accept(p.StatusMessage, "bypass", attributes)
+		return l.accept(p.StatusMessage, "bypass", ses.Attributes)
 	case duo.PreauthDeny:
 		stage.end(ResultRejected, "", nil)
 		return l.reject(p.StatusMessage, "the service denies this user")
@@ -121,6 +130,15 @@ func (l *login) enroll(p *duo.PreauthResponse) decision {
 }
 
 // menu asks the user which factor to use.
-func (l *login) menu(m *prompt.Menu, attempts int, attributes radius.Attributes) decision {
-	return l.challenge(&session{Kind: kindMenu, Menu: m, Attempts: attempts, Attributes: attributes}, l.renderer().Render(m))
+func (l *login) menu(p *duo.PreauthResponse, ses *session, notice string) decision {
+	m := prompt.New(l.username, p.Devices)
+	m.Notice, m.VerificationCode = notice, p.VerificationCode
+	if p.Prompt != nil {
+		m.Text, m.Factors = p.Prompt.Text, p.Prompt.Factors
+	}
+	ses.Kind, ses.Menu, ses.TxID = kindMenu, m, p.TxID
+	if p.TxID != "" {
+		ses.CodeExpires = codeExpires(p)
+	}
+	return l.challenge(ses, l.renderer().Render(m))
 }

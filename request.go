@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -109,24 +108,7 @@ func (l *login) findClientIP() netip.Addr {
 	if l.ClientIP != nil {
 		return l.ClientIP(l.packet)
 	}
-	return CallingStation(l.packet)
-}
-
-// CallingStation returns the IP address in the Calling-Station-Id of an
-// Access-Request, or the zero Addr when that holds something else, such as a MAC
-// address. A port behind the address is left out, as in "192.0.2.7:4500",
-// "[2001:db8::7]:4500" or "192.0.2.7[4500]".
-func CallingStation(p *radius.Packet) netip.Addr {
-	s := strings.TrimSpace(rfc2865.CallingStationID_GetString(p))
-	if addr, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
-		return addr.Unmap()
-	}
-	if addrPort, err := netip.ParseAddrPort(s); err == nil {
-		return addrPort.Addr().Unmap()
-	}
-	before, _, _ := strings.Cut(s, "[")
-	addr, _ := netip.ParseAddr(before)
-	return addr.Unmap()
+	return AddrIn(rfc2865.CallingStationID_Type)(l.packet)
 }
 
 func addrOf(a net.Addr) netip.Addr {

@@ -37,6 +37,16 @@ type SecondFactor interface {
 	Auth(ctx context.Context, r *duo.AuthRequest) (*duo.AuthResponse, error)
 }
 
+// AsyncSecondFactor is what a SecondFactor may also be, as *duo.Client is. A
+// Server then knows the transaction that a person is asked in, and tells events
+// what the service says meanwhile.
+type AsyncSecondFactor interface {
+	// AuthAsync starts a transaction.
+	AuthAsync(ctx context.Context, r *duo.AuthRequest) (txid string, err error)
+	// Wait waits for its end, and calls progress with each state before.
+	Wait(ctx context.Context, txid string, progress func(*duo.AuthStatusResponse)) (*duo.AuthResponse, error)
+}
+
 // The documented zero values of a Server.
 const (
 	defaultAddr             = ":1812"
@@ -103,9 +113,37 @@ type Server struct {
 	// login is rejected. A wrong passcode or a denied push always ends it. Zero: 3.
 	MaxAttempts int
 
+	// NoTextPrompt does not ask the service for a menu of its own making. False:
+	// it is asked, and its menu is shown where it sends one.
+	NoTextPrompt bool
+
+	// NoVerifiedPush does not tell the service that a verification code can be
+	// shown. False: where the service demands verified pushes, the code stands
+	// above the menu.
+	NoVerifiedPush bool
+
+	// PushLimit bounds the pushes, calls and SMS batches that are sent to one
+	// user, so that somebody with a stolen password cannot wear the user down.
+	// Zero: no bounds. Each Server counts for itself.
+	PushLimit PushLimit
+
+	// RememberFor lets a user who has proved the second factor log in without it
+	// for this long, with the same name, NAS and client address; the first factor
+	// and preauth are asked all the same. It is kept in the Store. A login
+	// without a known ClientIP is never remembered. Zero: nobody is.
+	RememberFor time.Duration
+
 	// ClientIP returns the address of the user's machine, for the policies of the
-	// service, or the zero Addr. Nil: CallingStation.
+	// service, or the zero Addr. Nil: that in the Calling-Station-Id. See AddrIn.
 	ClientIP func(*radius.Packet) netip.Addr
+
+	// ServiceName returns the name that the service knows a user by. Nil: the
+	// User-Name as it is. See BareName.
+	ServiceName func(username string) string
+
+	// Describe says how a login is presented to the service, and in a push. Nil: a
+	// push shows the name of the radius.Client as "NAS".
+	Describe func(*radius.Packet) Description
 
 	// OnDrop is called for datagrams that Serve drops. See radius.Server.
 	OnDrop func(radius.Drop)
@@ -122,6 +160,7 @@ type Server struct {
 	once      sync.Once
 	transport *radius.Server
 	memory    challenge.MemoryStore // the Store where none is given
+	pushes    pushGuard
 }
 
 // ListenAndServe listens on Addr and serves until Shutdown or Close is called;

@@ -31,6 +31,7 @@ const (
 	kindMenu    kind = "menu"    // a factor or passcode
 	kindEnroll  kind = "enroll"  // nothing: the user must enroll
 	kindPrimary kind = "primary" // what the first factor wants to know
+	kindCode    kind = "code"    // to type a verification code on the phone
 )
 
 // session is what the Store keeps of a challenge, as JSON. It goes from open (no
@@ -44,6 +45,8 @@ type session struct {
 	Attempts     int               `json:",omitempty"` // typing errors so far
 	Attributes   radius.Attributes `json:",omitempty"` // for the final Access-Accept
 	PrimaryState []byte            `json:",omitempty"`
+	TxID         string            `json:",omitempty"` // of a verified push
+	CodeExpires  time.Time         `json:",omitzero"`
 
 	Answer   []byte    `json:",omitempty"` // hash of the answer that is or was checked
 	Decision *decision `json:",omitempty"`

@@ -1,6 +1,7 @@
 package prompt
 
 import (
+	"cmp"
 	"errors"
 	"strconv"
 	"strings"
@@ -48,9 +49,10 @@ type Selection struct {
 //   - 44 letters: a YubiKey's passcode.
 //   - Anything else, and nothing at all: ErrInvalid.
 //
-// In a menu the service made, Factors says first what the answer means. The name
-// of a factor and a passcode that are not in it go to the service as they are;
-// anything else is ErrInvalid here too.
+// In a menu the service made, Factors says first what the answer means; push2 is
+// its second push there too, whatever the service calls it. A passcode goes to the
+// service as it is, and so does a factor that the menu does not list at all.
+// Anything else is ErrInvalid here too.
 //
 // Errors do not repeat the answer, which may be a secret.
 func (m *Menu) Parse(answer string) (Selection, error) {
@@ -83,22 +85,46 @@ func (m *Menu) option(word string) (int, bool) {
 }
 
 func (m *Menu) parseService(typed string) (Selection, error) {
-	if name := m.Factors[typed]; name != "" {
-		return Selection{Factor: duo.FactorPrompt, Prompt: duo.Secret(name), Kind: kindOf(name)}, nil
-	}
-	for _, name := range m.Factors {
-		if typed != "" && strings.EqualFold(name, typed) {
-			return Selection{Factor: duo.FactorPrompt, Prompt: duo.Secret(name), Kind: kindOf(name)}, nil
-		}
-	}
 	word := strings.ToLower(typed)
-	if kind := kindOf(word); kind != duo.FactorPrompt {
-		return Selection{Factor: duo.FactorPrompt, Prompt: duo.Secret(word), Kind: kind}, nil
+	name, listed := m.Factors[typed], false
+	if name == "" {
+		name, listed = m.serviceName(word)
 	}
-	if isPasscode(typed) {
+	switch kind := kindOf(word); {
+	case name != "":
+		return Selection{Factor: duo.FactorPrompt, Prompt: duo.Secret(name), Kind: kindOf(name)}, nil
+	case kind != duo.FactorPrompt && !listed:
+		return Selection{Factor: duo.FactorPrompt, Prompt: duo.Secret(word), Kind: kind}, nil
+	case isPasscode(typed):
 		return Selection{Factor: duo.FactorPrompt, Prompt: duo.Secret(typed), Kind: duo.FactorPasscode}, nil
 	}
 	return Selection{}, ErrInvalid
+}
+
+// serviceName finds the service's name of what was typed: that name itself, or
+// the one of the same kind and number, as verified_push1 for push. Listed says
+// whether there are any of the kind.
+func (m *Menu) serviceName(word string) (name string, listed bool) {
+	kind, number := kindOf(word), numberOf(word)
+	for _, n := range m.Factors {
+		lower := strings.ToLower(n)
+		if lower == word {
+			return n, true
+		}
+		if kind != duo.FactorPrompt && kindOf(lower) == kind {
+			listed = true
+			if numberOf(lower) == number {
+				name = n
+			}
+		}
+	}
+	return name, listed
+}
+
+// numberOf returns the number behind a name; a bare name is the first.
+func numberOf(name string) string {
+	number := name[len(strings.TrimRight(name, "0123456789")):]
+	return cmp.Or(number, "1")
 }
 
 // kindOf returns what the service's name of an option does, with or without a

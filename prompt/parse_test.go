@@ -148,23 +148,29 @@ func TestParseOfTheServicesMenu(t *testing.T) {
 		"3":              fromService("smsrefresh1", duo.FactorSMS),
 		"Verified_Push1": fromService("verified_push1", duo.FactorPush),
 		"SMSREFRESH1":    fromService("smsrefresh1", duo.FactorSMS),
+		// the option of that kind and number, whatever the service calls it
+		"push":   fromService("verified_push1", duo.FactorPush),
+		"PUSH 1": fromService("verified_push1", duo.FactorPush),
+		"phone":  fromService("voice1", duo.FactorPhone),
+		"sms1":   fromService("smsrefresh1", duo.FactorSMS),
 		// not in the map: as it is
-		"push":    fromService("push", duo.FactorPush),
-		"Push 2":  fromService("push2", duo.FactorPush),
-		"phone":   fromService("phone", duo.FactorPhone),
-		"voice2":  fromService("voice2", duo.FactorPhone),
-		"sms":     fromService("sms", duo.FactorSMS),
 		"123 456": fromService("123456", duo.FactorPasscode),
 		"12":      fromService("12", duo.FactorPasscode),
 		yubiKey:   fromService(yubiKey, duo.FactorPasscode),
 		// typing errors
-		"":      {},
-		"0":     {},
-		"4":     {},
-		"1 2":   {},
-		"pish":  {},
-		"push!": {},
-		"auto":  {},
+		"":       {},
+		"0":      {},
+		"4":      {},
+		"1 2":    {},
+		"pish":   {},
+		"push!":  {},
+		"push2":  {},
+		"voice2": {},
+		"auto":   {},
+	})
+	checkAnswers(t, &prompt.Menu{Text: "1. Call", Factors: map[string]string{"1": "phone1"}}, map[string]prompt.Selection{
+		"push":  fromService("push", duo.FactorPush), // not listed at all: the service knows
+		"push2": fromService("push2", duo.FactorPush),
 	})
 }
 

@@ -1,0 +1,89 @@
+package radmfa
+
+import (
+	"net/netip"
+	"net/url"
+	"strings"
+
+	layeh "layeh.com/radius"
+	"layeh.com/radius/rfc2865"
+
+	"github.com/radmfa/radmfa/radius"
+)
+
+// Description says how a login is presented to the service and to the user. Empty
+// fields are left out.
+type Description struct {
+	Hostname        string     // of the device that is logged in from
+	Type            string     // the word before "request" in a push: "Login" where empty
+	DisplayUsername string     // the name in a push
+	PushInfo        url.Values // what else a push shows, by name; under 20,000 bytes when encoded
+}
+
+// describe calls Describe.
+func (l *login) describe() Description {
+	if l.Describe != nil {
+		return l.Describe(l.packet)
+	}
+	if l.client == "" {
+		return Description{}
+	}
+	return Description{PushInfo: url.Values{"NAS": {l.client}}}
+}
+
+// BareName is a Server's ServiceName for services that know users by the bare
+// name: it takes away a domain, as in DOMAIN\jdoe or jdoe@example.com.
+func BareName(username string) string {
+	if _, name, found := strings.Cut(username, `\`); found {
+		username = name
+	}
+	name, _, _ := strings.Cut(username, "@")
+	return name
+}
+
+// AddrIn returns a Server's ClientIP that takes the address from an attribute: as
+// text, with a port behind it or not ("192.0.2.7:4500", "[2001:db8::7]:4500",
+// "192.0.2.7[4500]"), or as 4 or 16 octets. Something else, such as a MAC address,
+// gives the zero Addr.
+func AddrIn(attribute radius.Type) func(*radius.Packet) netip.Addr {
+	return func(p *radius.Packet) netip.Addr { return parseAddr(p.Get(attribute)) }
+}
+
+// VendorAddrIn is AddrIn for a vendor's attribute (RFC 2865 section 5.26), such as
+// 25461, 7 for PaloAlto-Client-Source-IP.
+func VendorAddrIn(vendor uint32, attribute byte) func(*radius.Packet) netip.Addr {
+	return func(p *radius.Packet) netip.Addr {
+		for _, a := range p.Attributes {
+			if a.Type != rfc2865.VendorSpecific_Type {
+				continue
+			}
+			id, rest, err := layeh.VendorSpecific(a.Attribute)
+			if err != nil || id != vendor {
+				continue
+			}
+			for len(rest) >= 2 && 2 <= rest[1] && int(rest[1]) <= len(rest) {
+				if rest[0] == attribute {
+					return parseAddr(rest[2:rest[1]])
+				}
+				rest = rest[rest[1]:]
+			}
+		}
+		return netip.Addr{}
+	}
+}
+
+func parseAddr(value []byte) netip.Addr {
+	s := strings.TrimSpace(string(value))
+	if addr, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return addr.Unmap()
+	}
+	if addrPort, err := netip.ParseAddrPort(s); err == nil {
+		return addrPort.Addr().Unmap()
+	}
+	before, _, _ := strings.Cut(s, "[")
+	if addr, err := netip.ParseAddr(before); err == nil {
+		return addr.Unmap()
+	}
+	addr, _ := netip.AddrFromSlice(value)
+	return addr.Unmap()
+}
