@@ -91,7 +91,7 @@ func (l *login) conclude(ses *session, stage *stageEvent, response *duo.AuthResp
 		stage.end(ResultAccepted, string(response.Status), nil)
 		l.remember()
 		d = l.accept(response.StatusMessage, "", ses.Attributes)
-	case stage.Factor == duo.FactorSMS && l.SMSAsksAgain:
+	case stage.Factor == duo.FactorSMS && l.SMSAsksAgain && l.Auto == nil:
 		stage.end(ResultChallenged, string(response.Status), nil)
 		d = l.ask(ses, response.StatusMessage)
 	default:

@@ -22,6 +22,7 @@ const (
 	textNotInTime      = "The login was not confirmed in time. Please log in again."
 	textNewCode        = "The code has expired. Please use the new one."
 	textTooManyPushes  = "Too many login requests were sent to your phone. Please wait a minute and try again."
+	textAppendPasscode = "Please append a passcode or the name of a factor to your password, and log in again."
 	textTooManyTries   = "Too many invalid answers. Please log in again."
 	textEnrollFirst    = "Please finish your enrollment, then log in again."
 )
@@ -38,7 +39,9 @@ type decision struct {
 	factor     duo.Factor
 	failedOpen bool
 	repeated   bool // decided by an earlier request
-	err        error
+
+	wrongPassword bool // it is the first factor that rejects
+	err           error
 }
 
 // accept lets the user in. Text and reason: see reject.
@@ -75,7 +78,11 @@ func enrollText(p *duo.PreauthResponse) string {
 // too long for one packet, as the attributes of a first factor can make it.
 func (d *decision) packet(request *radius.Packet) (*radius.Packet, error) {
 	p := request.Response(d.Code)
-	p.Attributes = append(p.Attributes, d.Attributes...)
+	attributes, err := radius.EncryptKeys(d.Attributes, radius.Secret(request.Secret), request.Authenticator)
+	if err != nil {
+		return nil, err
+	}
+	p.Attributes = attributes
 	for _, m := range d.Messages {
 		if err := rfc2865.ReplyMessage_AddString(p, m); err != nil {
 			return nil, err

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"strings"
 
-	layeh "layeh.com/radius"
 	"layeh.com/radius/rfc2865"
 
 	"github.com/radmfa/radmfa/radius"
@@ -51,21 +50,20 @@ func AddrIn(attribute radius.Type) func(*radius.Packet) netip.Addr {
 
 // VendorAddrIn is AddrIn for a vendor's attribute (RFC 2865 section 5.26), such as
 // 25461, 7 for PaloAlto-Client-Source-IP.
-func VendorAddrIn(vendor uint32, attribute byte) func(*radius.Packet) netip.Addr {
+func VendorAddrIn(vendor uint32, attribute radius.Type) func(*radius.Packet) netip.Addr {
 	return func(p *radius.Packet) netip.Addr {
 		for _, a := range p.Attributes {
 			if a.Type != rfc2865.VendorSpecific_Type {
 				continue
 			}
-			id, rest, err := layeh.VendorSpecific(a.Attribute)
-			if err != nil || id != vendor {
+			id, attributes, ok := radius.ParseVendorSpecific(a.Attribute)
+			if !ok || id != vendor {
 				continue
 			}
-			for len(rest) >= 2 && 2 <= rest[1] && int(rest[1]) <= len(rest) {
-				if rest[0] == attribute {
-					return parseAddr(rest[2:rest[1]])
+			for _, inner := range attributes {
+				if inner.Type == attribute {
+					return parseAddr(inner.Attribute)
 				}
-				rest = rest[rest[1]:]
 			}
 		}
 		return netip.Addr{}

@@ -222,6 +222,21 @@ var givens = []struct {
 		w.server.Exempt = func(username string) bool { return username == "jdoe" }
 	}},
 
+	{given(`nothing is asked`), func(w *world, _ []string) { w.server.Auto = &radmfa.Auto{} }},
+	{given(`the default is (.*)`), func(w *world, m []string) {
+		for name := range strings.SplitSeq(m[0], ", ") {
+			w.server.Auto.Factors = append(w.server.Auto.Factors, duo.Factor(name))
+		}
+	}},
+	{given(`the delimiter is "(.*)"`), func(w *world, m []string) { w.server.Auto.Delimiter = m[0] }},
+	{given(`the password has (\d+) characters`), func(w *world, m []string) { w.server.Auto.PasswordLength = number(m[0]) }},
+	{given(`passcodes may follow the password`), func(w *world, _ []string) { w.server.Auto.Concat = radmfa.ConcatAllowed }},
+	{given(`passcodes follow the password`), func(w *world, _ []string) { w.server.Auto.Concat = radmfa.ConcatExpected }},
+	{given(`the password is the factor`), func(w *world, _ []string) {
+		w.server.Auto.Only = true
+		w.server.Primary = primary.None{}
+	}},
+
 	{given(`pushes are verified, with the code in preauth`), func(w *world, _ []string) { w.verifies(duotest.CodeInPreauth) }},
 	{given(`pushes are verified, with the code in auth_status`), func(w *world, _ []string) { w.verifies(duotest.CodeInStatus) }},
 	{given(`verified push is switched off`), func(w *world, _ []string) { w.server.NoVerifiedPush = true }},

@@ -12,6 +12,9 @@ import (
 
 // first answers a request that begins a login: the first factor, then preauth.
 func (l *login) first() decision {
+	if l.Auto != nil {
+		return l.joints.join(l, l.auto)
+	}
 	return l.firstFactor(nil)
 }
 
@@ -57,6 +60,7 @@ func (l *login) rejected(e *stageEvent, err error) decision {
 	}
 	e.end(ResultRejected, reason, nil)
 	d := l.reject(rejection.Message, "the first factor is wrong")
+	d.wrongPassword = true
 	d.Attributes = rejection.Attributes
 	return d
 }
@@ -78,8 +82,8 @@ func (l *login) preauth(ses *session, notice string) decision {
 		Username:     l.serviceName(),
 		IPAddr:       l.clientIP,
 		Hostname:     l.describe().Hostname,
-		TextPrompt:   !l.NoTextPrompt,
-		VerifiedPush: !l.NoVerifiedPush,
+		TextPrompt:   !l.NoTextPrompt && l.Auto == nil,
+		VerifiedPush: !l.NoVerifiedPush && l.Auto == nil,
 	})
 	if err != nil {
 		stage.end(ResultFailed, "", err)
@@ -123,7 +127,7 @@ func (l *login) unavailable(err error, attributes radius.Attributes) decision {
 // enroll tells the user where to enroll.
 func (l *login) enroll(p *duo.PreauthResponse) decision {
 	message := enrollText(p)
-	if l.EnrollReject {
+	if l.EnrollReject || l.Auto != nil {
 		return l.reject(message, "the user must enroll first")
 	}
 	return l.challenge(&session{Kind: kindEnroll}, l.renderer().Message(message))
@@ -139,6 +143,9 @@ func (l *login) menu(p *duo.PreauthResponse, ses *session, notice string) decisi
 	ses.Kind, ses.Menu, ses.TxID = kindMenu, m, p.TxID
 	if p.TxID != "" {
 		ses.CodeExpires = codeExpires(p)
+	}
+	if l.Auto != nil {
+		return l.choose(m, ses)
 	}
 	return l.challenge(ses, l.renderer().Render(m))
 }

@@ -26,6 +26,7 @@ type login struct {
 	client   string // the name of the radius.Client
 	clientIP netip.Addr
 	started  time.Time
+	appended string // what Auto found behind the password
 }
 
 // ServeRADIUS implements radius.Handler: it answers one Access-Request. The
@@ -61,6 +62,9 @@ func (l *login) decide() decision {
 // served.
 func (l *login) read() *decision {
 	l.username = rfc2865.UserName_GetString(l.packet)
+	if !utf8.ValidString(l.username) && l.Encoding != nil {
+		l.username, _ = l.Encoding.NewDecoder().String(l.username)
+	}
 	l.state = string(rfc2865.State_Get(l.packet))
 	l.clientIP = l.findClientIP()
 	problem := l.readPassword()
@@ -87,6 +91,9 @@ func (l *login) readPassword() (problem string) {
 		return ""
 	}
 	plain, err := layeh.UserPassword(hidden, l.packet.Secret, l.packet.Authenticator[:])
+	if err == nil && l.Encoding != nil {
+		plain, err = l.Encoding.NewDecoder().Bytes(plain)
+	}
 	switch {
 	case err != nil:
 		return "the User-Password cannot be decoded: its length is wrong (RFC 2865 section 5.2)"

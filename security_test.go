@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/encoding/charmap"
 	"layeh.com/radius/rfc2865"
 	"layeh.com/radius/rfc2869"
 
@@ -173,6 +174,21 @@ func TestRequestsThatCannotBeServedAreRejected(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestPasswordsInAnotherEncoding(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.server.Encoding = charmap.Windows1252
+		w.server.Primary = primarytest.Users{"zoé": "pässwörd €"}
+		w.service.Users = map[string]*duotest.User{"zoé": {}}
+		w.start()
+		encoded, err := charmap.Windows1252.NewEncoder().String("pässwörd €")
+		require.NoError(t, err)
+		assert.True(t, w.login("zo\xe9", encoded, "push").Accepted())
+		assert.True(t, w.login("zoé", encoded, "push").Accepted(), "a name in UTF-8")
+		assert.True(t, w.login("zoé", "pässwörd €").Rejected(), "a password in UTF-8")
+	})
 }
 
 // The hint about the shared secret is what an operator needs most.

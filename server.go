@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/text/encoding"
+
 	"github.com/radmfa/radmfa/challenge"
 	"github.com/radmfa/radmfa/duo"
 	"github.com/radmfa/radmfa/primary"
@@ -83,6 +85,10 @@ type Server struct {
 	// Prompt makes the text of the menu. Nil: prompt.Console{}.
 	Prompt prompt.Renderer
 
+	// Auto starts the second factor with the first request, for a NAS that cannot
+	// show a challenge. Nil: the user is asked.
+	Auto *Auto
+
 	// FailMode counts when the service cannot be contacted before a factor has
 	// been started. Zero: FailSafe.
 	FailMode FailMode
@@ -133,6 +139,11 @@ type Server struct {
 	// without a known ClientIP is never remembered. Zero: nobody is.
 	RememberFor time.Duration
 
+	// Encoding is the character set of the passwords and answers that the NAS
+	// sends, and of user names that are not UTF-8, such as charmap.Windows1252. Nil:
+	// UTF-8.
+	Encoding encoding.Encoding
+
 	// ClientIP returns the address of the user's machine, for the policies of the
 	// service, or the zero Addr. Nil: that in the Calling-Station-Id. See AddrIn.
 	ClientIP func(*radius.Packet) netip.Addr
@@ -161,6 +172,7 @@ type Server struct {
 	transport *radius.Server
 	memory    challenge.MemoryStore // the Store where none is given
 	pushes    pushGuard
+	joints    joints
 }
 
 // ListenAndServe listens on Addr and serves until Shutdown or Close is called;

@@ -15,6 +15,7 @@ import (
 	"layeh.com/radius/rfc2865"
 	"layeh.com/radius/rfc2869"
 
+	"github.com/radmfa/radmfa"
 	"github.com/radmfa/radmfa/challenge"
 	"github.com/radmfa/radmfa/duo"
 	"github.com/radmfa/radmfa/duo/duotest"
@@ -293,5 +294,52 @@ func TestShutdownRejectsWhatIsNotDecidedWhenItsTimeIsUp(t *testing.T) {
 		wg.Wait()
 		require.NoError(t, err)
 		assert.True(t, reply.Rejected())
+	})
+}
+
+func TestAFirstRequestSentAnewIsOnePush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.server.Auto = &radmfa.Auto{}
+		w.answers(duotest.After(20*time.Second, duotest.Approve))
+		w.start()
+		var wg sync.WaitGroup
+		for i := range 8 { // as some NASes do: each from another port, with another Authenticator
+			wg.Go(func() {
+				time.Sleep(time.Duration(i) * 3 * time.Second) // two of them after the decision
+				reply, err := w.newNAS(nasIP).Login(t.Context(), "jdoe", password)
+				if assert.NoError(t, err) {
+					assert.True(t, reply.Accepted())
+				}
+			})
+		}
+		wg.Wait()
+		assert.Equal(t, 1, w.service.Count(pathAuth))
+
+		time.Sleep(time.Minute) // now the user means it anew
+		assert.True(t, w.login("jdoe", password).Accepted())
+		assert.Equal(t, 2, w.service.Count(pathAuth))
+	})
+}
+
+func TestRequestsThatDifferAreNotJoined(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.server.Auto = &radmfa.Auto{}
+		w.answers(duotest.After(20*time.Second, duotest.Approve))
+		w.start()
+		var wg sync.WaitGroup
+		for _, station := range []string{"198.51.100.7", "198.51.100.8"} {
+			wg.Go(func() {
+				nas := w.newNAS(nasIP)
+				nas.Attributes = radius.Attributes{{Type: rfc2865.CallingStationID_Type, Attribute: []byte(station)}}
+				reply, err := nas.Login(t.Context(), "jdoe", password)
+				if assert.NoError(t, err) {
+					assert.True(t, reply.Accepted())
+				}
+			})
+		}
+		wg.Wait()
+		assert.Equal(t, 2, w.service.Count(pathAuth))
 	})
 }

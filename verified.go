@@ -27,7 +27,10 @@ func (l *login) transact(stage *stageEvent, request *duo.AuthRequest) (*duo.Auth
 	code := ""
 	response, err := async.Wait(ctx, txid, func(state *duo.AuthStatusResponse) {
 		stage.progress(state)
-		if code = state.VerificationCode; code != "" {
+		if l.Auto == nil { // else it cannot be shown
+			code = state.VerificationCode
+		}
+		if code != "" {
 			cancel()
 		}
 	})
