@@ -1,6 +1,9 @@
 package duo
 
-import "slices"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // Factor is a way to prove the second factor, as the service names it.
 type Factor string
@@ -32,3 +35,36 @@ type Device struct {
 
 // Can reports whether the device is able to do the factor.
 func (d *Device) Can(f Factor) bool { return slices.Contains(d.Capabilities, f) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (d *Device) UnmarshalJSON(b []byte) error {
+	var w struct {
+		ID           line   `json:"device"`
+		Type         line   `json:"type"`
+		DisplayName  line   `json:"display_name"`
+		Name         line   `json:"name"`
+		Number       line   `json:"number"`
+		Capabilities []line `json:"capabilities"`
+		NextSMSCode  line   `json:"sms_nextcode"`
+	}
+	if err := json.Unmarshal(b, &w); err != nil {
+		return err
+	}
+	*d = Device{
+		ID:          string(w.ID),
+		Type:        string(w.Type),
+		DisplayName: string(w.DisplayName),
+		Name:        string(w.Name),
+		Number:      string(w.Number),
+		NextSMSCode: string(w.NextSMSCode),
+	}
+	for _, f := range w.Capabilities {
+		d.Capabilities = append(d.Capabilities, Factor(f))
+	}
+	return nil
+}
+
+// withID leaves out devices that cannot be named in a request.
+func withID(devices []Device) []Device {
+	return slices.DeleteFunc(devices, func(d Device) bool { return d.ID == "" })
+}

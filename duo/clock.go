@@ -1,0 +1,31 @@
+package duo
+
+import (
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// clock is the service's clock as far as we know it: this machine's, plus what
+// the service last told us it is off. Requests are signed by it.
+type clock struct {
+	offset atomic.Int64 // nanoseconds
+}
+
+func (c *clock) now() time.Time {
+	return time.Now().Add(time.Duration(c.offset.Load()))
+}
+
+// set notes what time the service says it is.
+func (c *clock) set(service time.Time) {
+	c.offset.Store(int64(time.Until(service)))
+}
+
+// setFrom notes the Date of an answer, if there is one.
+func (c *clock) setFrom(h http.Header) bool {
+	date, err := http.ParseTime(h.Get("Date"))
+	if err == nil {
+		c.set(date)
+	}
+	return err == nil
+}

@@ -1,0 +1,87 @@
+package duo
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+)
+
+// Bounds of our own transports.
+const (
+	maxDials    = 32   // at once, where connections are shared
+	maxIdle     = 1024 // connections that wait for the next call
+	idleTimeout = 50 * time.Second
+	dialTimeout = 5 * time.Second
+	pingAfter   = 15 * time.Second // of silence on an HTTP/2 connection
+	pingTimeout = 10 * time.Second
+)
+
+// web sends requests, by the caller's client or by one of our transports.
+//
+// Over HTTP/2 a connection carries a hundred calls or more. There a bound on
+// connections keeps a burst of calls from dialling one each; net/http still opens
+// more when all are full. Over HTTP/1.1 each waiting login takes a connection,
+// and the same bound would be one on waiting logins. So there are two
+// transports, and the last answer tells which to use.
+type web struct {
+	shared *http.Client
+	single *http.Client
+	http1  atomic.Bool
+}
+
+type proxyFunc = func(*http.Request) (*url.URL, error)
+
+func (w *web) setUp(own *http.Client, roots *x509.CertPool, proxy proxyFunc) {
+	if own != nil {
+		c := *own
+		c.CheckRedirect = noRedirect
+		w.shared, w.single = &c, &c
+		return
+	}
+	if proxy == nil {
+		proxy = http.ProxyFromEnvironment
+	}
+	w.shared = &http.Client{CheckRedirect: noRedirect, Transport: transport(roots, proxy, maxDials)}
+	w.single = &http.Client{CheckRedirect: noRedirect, Transport: transport(roots, proxy, 0)}
+}
+
+// noRedirect keeps what was signed for one host from going to another.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+func transport(roots *x509.CertPool, proxy proxyFunc, maxConns int) *http.Transport {
+	return &http.Transport{
+		Proxy:                  proxy,
+		DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    dialTimeout,
+		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+		MaxConnsPerHost:        maxConns,
+		MaxIdleConns:           maxIdle,
+		MaxIdleConnsPerHost:    maxIdle,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: 64 << 10,
+		DisableCompression:     true,
+	}
+}
+
+func (w *web) do(r *http.Request) (*http.Response, error) {
+	client := w.shared
+	if w.http1.Load() {
+		client = w.single
+	}
+	resp, err := client.Do(r)
+	if err == nil {
+		w.http1.Store(resp.ProtoMajor < 2)
+	}
+	return resp, err
+}
+
+func (w *web) closeIdle() {
+	w.shared.CloseIdleConnections()
+	w.single.CloseIdleConnections()
+}
