@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/radmfa/radmfa/internal/clean"
 )
 
 const (
@@ -113,9 +115,9 @@ func (a *answer) until(n number) time.Time {
 }
 
 // text is a text of the service that may have several lines, line one that may
-// not. Both lose control characters (C0, DEL, C1) and what is over maxText when
-// they are read; numbers and booleans are taken as they are written, and other
-// types of values as nothing, since one odd field shall not cost a login.
+// not. Both lose control characters and what is over maxText when they are read;
+// numbers and booleans are taken as they are written, and other types of values as
+// nothing, since one odd field shall not cost a login.
 type (
 	text string
 	line string
@@ -123,13 +125,13 @@ type (
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (t *text) UnmarshalJSON(b []byte) error {
-	*t = text(clean(scalar(b), true))
+	*t = text(cut(clean.Text(scalar(b))))
 	return nil
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (l *line) UnmarshalJSON(b []byte) error {
-	*l = line(clean(scalar(b), false))
+	*l = line(cut(clean.Line(scalar(b))))
 	return nil
 }
 
@@ -159,20 +161,8 @@ func scalar(b []byte) string {
 	return string(b)
 }
 
-// clean drops control characters, but for line feeds where lines says so, and
-// cuts between runes.
-func clean(s string, lines bool) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' && lines:
-			return r
-		case r == '\n' || r == '\t':
-			return ' '
-		case r < 0x20 || r >= 0x7f && r <= 0x9f:
-			return -1
-		}
-		return r
-	}, s)
+// cut bounds the length of a text, between runes.
+func cut(s string) string {
 	if len(s) <= maxText {
 		return s
 	}

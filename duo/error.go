@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/radmfa/radmfa/internal/clean"
 )
 
 // Codes of [Error] that callers and operators meet most. The HTTP status is the
@@ -59,7 +61,7 @@ func (e *Error) Error() string {
 	if h := e.hint(); h != "" {
 		b.WriteString(" (" + h + ")")
 	}
-	return clean(b.String(), false)
+	return cut(clean.Line(b.String()))
 }
 
 func (e *Error) hint() string {

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"net/url"
 	"time"
+
+	"github.com/radmfa/radmfa/internal/clean"
 )
 
 // codeLifetime is how long a verification code is good for where the service
@@ -148,7 +150,7 @@ func (c *Client) preauth(ctx context.Context, params url.Values) (*PreauthRespon
 	if r.Prompt != nil && r.Prompt.Text != "" {
 		p.Prompt = &Prompt{Text: string(r.Prompt.Text), Factors: make(map[string]string)}
 		for option, factor := range r.Prompt.Factors {
-			p.Prompt.Factors[clean(option, false)] = string(factor)
+			p.Prompt.Factors[cut(clean.Line(option))] = string(factor)
 		}
 	}
 	return p, nil
