@@ -68,7 +68,7 @@ func assertSigned(t *testing.T, reply, request []byte) {
 
 // goldenRequest is an Access-Request without chance in it, and with two
 // Proxy-States that have to come back.
-func goldenRequest(t *testing.T, identifier byte, password, state string) []byte {
+func goldenRequest(t testing.TB, identifier byte, password, state string) []byte {
 	p := &radius.Packet{Code: radius.CodeAccessRequest, Identifier: identifier, Secret: []byte(secret)}
 	copy(p.Authenticator[:], strings.Repeat(string(rune('a'+identifier)), 16))
 	require.NoError(t, rfc2865.UserName_SetString(p, "jdoe"))

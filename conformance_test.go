@@ -1,0 +1,95 @@
+package radmfa_test
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"layeh.com/radius/rfc2865"
+	"layeh.com/radius/rfc2868"
+	"layeh.com/radius/rfc2869"
+
+	"github.com/radmfa/radmfa/duo/duotest"
+	"github.com/radmfa/radmfa/internal/freeradiustest"
+	"github.com/radmfa/radmfa/primary/radiusauth"
+	"github.com/radmfa/radmfa/radius"
+	"github.com/radmfa/radmfa/radius/radiustest"
+)
+
+// Whole logins with a real FreeRADIUS as the first factor.
+func TestLoginsWithFreeRADIUS(t *testing.T) {
+	upstream := freeradiustest.Start(t, freeradiustest.Config{})
+	w := newWorld(t)
+	w.service.Unknown = &duotest.User{}
+	w.server.Primary = &radiusauth.Authenticator{
+		Servers:        []radiusauth.Server{{Address: upstream.Addr, Secret: upstream.Secret}},
+		PassThroughAll: true,
+	}
+	w.start()
+
+	for name, c := range map[string]struct {
+		password string
+		answers  []string
+		want     string
+	}{
+		"jdoe":   {"jdoe-pw", []string{"push"}, "Access-Accept: Success. Logging you in..."},
+		"alice":  {"alice-pw", []string{"1"}, "Access-Accept: welcome aliceSuccess. Logging you in..."},
+		"bob":    {"bob-pw", nil, "Access-Reject: bob is not allowed"},
+		"zoe":    {freeradiustest.ZoePassword, []string{"phone"}, "Access-Accept: Success. Logging you in..."},
+		"longpw": {strings.Repeat("x", 100), []string{"push"}, "Access-Accept: Success. Logging you in..."},
+		"chal":   {"anything", []string{freeradiustest.ChallengeAnswer, "push"}, "Access-Accept: Success. Logging you in..."},
+		"slow":   {"slow-pw", []string{"push"}, "Access-Accept: Success. Logging you in..."},
+		"big":    {"big-pw", []string{"push"}, "Access-Accept: Success. Logging you in..."},
+		"twomsg": {"twomsg-pw", nil, "Access-Reject: first second"},
+		"nobody": {"nobody-pw", nil, "Access-Reject: wrong user name or password"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reply, err := w.nas.Login(t.Context(), name, c.password, c.answers...)
+			require.NoError(t, err)
+			assert.Equal(t, c.want, strings.ReplaceAll(reply.String(), "\n", " "), upstream.Log())
+		})
+	}
+
+	t.Run("attributes, in order, and none of ours missing", func(t *testing.T) {
+		challenge, err := w.nas.Login(t.Context(), "alice", "alice-pw")
+		require.NoError(t, err)
+		assert.NotContains(t, hexLines(challenge.Packet), "616c6963652d636c617373", "not in the challenge")
+		reply, err := w.nas.Answer(t.Context(), challenge, "push")
+		require.NoError(t, err)
+		assert.Contains(t, hexLines(reply.Packet), freeradiustest.AliceAttributes)
+	})
+
+	t.Run("a Tunnel-Password is encrypted for the NAS", func(t *testing.T) {
+		challenge, err := w.nas.Login(t.Context(), "tunnel", "tunnel-pw")
+		require.NoError(t, err)
+		request, reply := answerWith(t, w, challenge, "tunnel", "push")
+		tag, password := rfc2868.TunnelPassword_Get(reply, request)
+		assert.Equal(t, byte(1), tag)
+		assert.Equal(t, "tunnel-secret", string(password))
+	})
+}
+
+// answerWith is NAS.Answer that gives the request as well.
+func answerWith(t *testing.T, w *world, challenge *radiustest.Reply, username, answer string) (request, reply *radius.Packet) {
+	request, err := w.nas.NewRequest(username, answer, rfc2865.State_Get(challenge.Packet))
+	require.NoError(t, err)
+	reply, err = w.nas.Exchanger.Exchange(t.Context(), request, serverAddr)
+	require.NoError(t, err)
+	require.Equal(t, radius.CodeAccessAccept, reply.Code)
+	return request, reply
+}
+
+// hexLines is a packet's attributes as freeradiustest writes them, but for those
+// of the transport and the texts.
+func hexLines(p *radius.Packet) string {
+	var lines []string
+	for _, a := range p.Attributes {
+		if a.Type != rfc2869.MessageAuthenticator_Type {
+			lines = append(lines, fmt.Sprint(int(a.Type), " ", hex.EncodeToString(a.Attribute)))
+		}
+	}
+	return strings.Join(lines, "\n")
+}

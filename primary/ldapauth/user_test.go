@@ -1,0 +1,172 @@
+package ldapauth
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/go-ldap/ldap/v3"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/radmfa/radmfa/internal/ldaptest"
+)
+
+// hostileNames must find nobody.
+var hostileNames = []string{
+	"", "*", "j*", "*)(uid=*", "jdoe)(|(uid=*", "jdoe)(&", ")(objectClass=*", "(uid=jdoe)",
+	`jdoe\2a`, `\2a`, "\x00", "jdoe\x00", "jdoe\n", "\xff\xfe", "jdoe\xff", "uid=jdoe",
+	"uid=jdoe,ou=people,dc=example,dc=com", "jdoe,ou=people", `\`, `EXAMPLE\`, `EXAMPLE\*`, "@", "*@*", "*@example.com",
+	"<SID=S-1-5-18>", "|", "&", "!", "jdoe:caseExactMatch:", strings.Repeat("a", 5000),
+}
+
+func TestHostileNamesFindNobody(t *testing.T) {
+	auth := fakeAuth(t, network{"a:389": fakeDirectory()})
+	for _, name := range hostileNames {
+		requireRejection(t, login(t, auth, name, "jdoe-pw"))
+	}
+}
+
+func TestEmptyPasswordReachesNoDirectory(t *testing.T) {
+	f := fakeDirectory()
+	auth := fakeAuth(t, network{"a:389": f})
+	for _, password := range []string{"", "\x00", "\x00jdoe-pw", "jdoe-pw\x00"} {
+		requireRejection(t, login(t, auth, "jdoe", password))
+	}
+	assert.Zero(t, f.Dialed.Load())
+}
+
+func TestNamesAreLookedUpInTheirAttribute(t *testing.T) {
+	f := fakeDirectory(person("alice", "mail=a.ames@example.com"))
+	auth := fakeAuth(t, network{"a:389": f})
+	for _, name := range []string{"alice", "ALICE", `EXAMPLE\alice`, `\alice`, "a.ames@example.com", `EXAMPLE\A.Ames@example.com`} {
+		assert.NoError(t, login(t, auth, name, "alice-pw"), name)
+	}
+	requireRejection(t, login(t, auth, "alice@example.com", "alice-pw"))
+}
+
+func TestNameTheDirectoryMatchesLooselyIsRefused(t *testing.T) {
+	auth := fakeAuth(t, network{"a:389": fakeDirectory(person("kim"))})
+	for _, name := range []string{"jdoe ", " jdoe", "\u212aim"} { // the last is a Kelvin sign
+		rejection := requireRejection(t, login(t, auth, name, strings.TrimSpace(name)+"-pw"))
+		assert.Contains(t, rejection.Reason, "spelled otherwise")
+		assert.Empty(t, rejection.Message)
+	}
+}
+
+func TestTwoEntriesForANameAreRefused(t *testing.T) {
+	f := fakeDirectory(person("dup1", "mail=dup@example.com"), person("dup2", "mail=dup@example.com"),
+		person("dup3", "mail=dup@example.com"))
+	auth := fakeAuth(t, network{"a:389": f})
+	var log bytes.Buffer
+	auth.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	assert.Contains(t, requireRejection(t, login(t, auth, "dup@example.com", "dup1-pw")).Reason, "both have mail")
+	assert.Contains(t, log.String(), `more than one LDAP entry has the name" attribute=mail name=dup@example.com`)
+	assert.NoError(t, login(t, auth, "dup1", "dup1-pw"), "the connection is still good")
+}
+
+func TestFilterRestrictsUsers(t *testing.T) {
+	f := fakeDirectory(person("alice", "employeeType=staff"))
+	for _, filter := range []string{"(employeeType=staff)", "employeeType=staff", " (&(employeeType=staff)(!(uid=bob))) "} {
+		auth := fakeAuth(t, network{"a:389": f})
+		auth.Filter = filter
+		assert.NoError(t, login(t, auth, "alice", "alice-pw"))
+		requireRejection(t, login(t, auth, "jdoe", "jdoe-pw"))
+	}
+}
+
+func TestBindAnswers(t *testing.T) {
+	ad := func(code string) string {
+		return "80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data " + code + ", v1db1"
+	}
+	for name, test := range map[string]struct {
+		answer          ldaptest.Answer
+		message, reason string // both empty: the login is right
+	}{
+		"success":                 {},
+		"grace":                   {answer: ldaptest.Answer{Control: ldaptest.PolicyGrace(2)}},
+		"wrong":                   {ldaptest.Answer{Code: 49}, "", "wrong password"},
+		"policy locked":           {ldaptest.Answer{Code: 49, Control: ldaptest.PolicyError(1)}, lockedText, "the account is locked"},
+		"policy expired":          {ldaptest.Answer{Code: 49, Control: ldaptest.PolicyError(0)}, expiredText, "has expired"},
+		"policy reset":            {ldaptest.Answer{Control: ldaptest.PolicyError(2)}, mustChangeText, "must be changed"},
+		"policy reset, refused":   {ldaptest.Answer{Code: 49, Control: ldaptest.PolicyError(2)}, mustChangeText, "must be changed"},
+		"policy, something other": {ldaptest.Answer{Code: 49, Control: ldaptest.PolicyError(7)}, "", "wrong password"},
+		"no such user":            {ldaptest.Answer{Code: 49, Text: ad("525")}, "", "no such user"},
+		"AD wrong":                {ldaptest.Answer{Code: 49, Text: ad("52e")}, "", "wrong password"},
+		"AD restriction":          {ldaptest.Answer{Code: 49, Text: ad("52f")}, "", "Protected Users"},
+		"AD hours":                {ldaptest.Answer{Code: 49, Text: ad("530")}, hoursText, "at this time"},
+		"AD workstation":          {ldaptest.Answer{Code: 49, Text: ad("531")}, workstationText, "workstation"},
+		"AD expired":              {ldaptest.Answer{Code: 49, Text: ad("532")}, expiredText, "has expired"},
+		"AD disabled":             {ldaptest.Answer{Code: 49, Text: ad("533")}, disabledText, "disabled"},
+		"AD account expired":      {ldaptest.Answer{Code: 49, Text: ad("701")}, accountExpiredText, "account has expired"},
+		"AD must change":          {ldaptest.Answer{Code: 49, Text: ad("773")}, mustChangeText, "must be changed"},
+		"AD locked":               {ldaptest.Answer{Code: 49, Text: ad("775")}, lockedText, "locked"},
+		"AD other":                {ldaptest.Answer{Code: 49, Text: ad("abc")}, "", "code abc"},
+		"389 DS locked":           {ldaptest.Answer{Code: 19, Text: "Exceed password\r\nretry limit\x00"}, "", "(Exceed password retry limit)"},
+		"389 DS inactive":         {ldaptest.Answer{Code: 53, Text: "Account inactivated"}, "", "(Account inactivated)"},
+		"gone":                    {ldaptest.Answer{Code: 32}, "", "No Such Object"},
+		"no password":             {ldaptest.Answer{Code: 48}, "", "Inappropriate Authentication"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := fakeDirectory()
+			f.OnBind = func(name, _ string) (ldaptest.Answer, bool) { return test.answer, name != serviceDN }
+			err := login(t, fakeAuth(t, network{"a:389": f}), "jdoe", "jdoe-pw")
+			if test.reason == "" {
+				require.NoError(t, err)
+				return
+			}
+			rejection := requireRejection(t, err)
+			assert.Equal(t, test.message, rejection.Message)
+			assert.Contains(t, rejection.Reason, test.reason)
+			assert.Contains(t, rejection.Reason, personDN("jdoe"))
+		})
+	}
+}
+
+func FuzzUserFilterMatchesTheNameAndNothingElse(f *testing.F) {
+	for _, name := range hostileNames {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		d := &directory{filter: "(objectClass=person)"}
+		packet, err := ldap.CompileFilter(d.userFilter("uid", name))
+		require.NoError(t, err)
+		require.Len(t, packet.Children, 2)
+		equal := packet.Children[0]
+		require.EqualValues(t, ldap.FilterEqualityMatch, equal.Tag)
+		require.Equal(t, name, equal.Children[1].Data.String())
+	})
+}
+
+func FuzzSplitDomain(f *testing.F) {
+	for _, name := range append(hostileNames, "jdoe", `EXAMPLE\jdoe`, `a\b\c`) {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, username string) {
+		name := splitDomain(username)
+		require.True(t, strings.HasSuffix(username, name))
+		if domain := strings.TrimSuffix(username, name); domain != "" {
+			require.Equal(t, len(domain)-1, strings.IndexByte(domain, '\\'))
+		}
+	})
+}
+
+func FuzzADCode(f *testing.F) {
+	f.Add("80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data 52e, v1db1")
+	f.Add("8009030C: LdapErr: DSID-0C0904DC, comment: AcceptSecurityContext error, data 775, v1db1\x00")
+	f.Add(", data ")
+	f.Add(", data 00000000000000000000")
+	f.Add("data 52e")
+	f.Fuzz(func(t *testing.T, text string) {
+		code, ok := adCode(text)
+		if !ok {
+			return
+		}
+		require.Contains(t, strings.ToLower(text), ", data "+code)
+		require.LessOrEqual(t, len(code), 8)
+		require.NotEmpty(t, code)
+		_, reason := adVerdict(code)
+		require.NotEmpty(t, reason)
+	})
+}

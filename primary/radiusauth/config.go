@@ -1,0 +1,100 @@
+package radiusauth
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// defaultPort is the port of RADIUS authentication (RFC 2865 section 3).
+const defaultPort = "1812"
+
+// configure checks the fields once and makes the servers. Its error names the
+// field to correct.
+func (a *Authenticator) configure() error {
+	a.once.Do(func() {
+		if err := a.setUp(); err != nil {
+			a.err = fmt.Errorf("radiusauth: %w", err)
+		}
+	})
+	return a.err
+}
+
+func (a *Authenticator) setUp() error {
+	switch {
+	case len(a.Servers) == 0:
+		return errors.New("Servers is empty: set it to the RADIUS servers to ask")
+	case a.Interval < 0 || a.Tries < 0:
+		return errors.New("Interval and Tries must not be negative")
+	case len(a.NASIdentifier) > maxAttribute:
+		return fmt.Errorf("NASIdentifier has %d bytes, an attribute has room for %d", len(a.NASIdentifier), maxAttribute)
+	}
+	for _, k := range a.RequestAttributes {
+		if neverSentOn(k) {
+			return fmt.Errorf("RequestAttributes holds %s, which cannot be sent on", k)
+		}
+	}
+	for _, k := range a.PassThrough {
+		if neverPassedThrough(k) {
+			return fmt.Errorf("PassThrough holds %s, which cannot be sent on", k)
+		}
+	}
+	for i, config := range a.Servers {
+		s, err := a.newServer(config)
+		if err != nil {
+			return fmt.Errorf("Servers[%d]: %w", i, err)
+		}
+		if slices.ContainsFunc(a.servers, func(other *server) bool { return other.address == s.address }) {
+			return fmt.Errorf("Servers[%d]: %s is there twice", i, s.address)
+		}
+		a.servers = append(a.servers, s)
+	}
+	return nil
+}
+
+func (a *Authenticator) newServer(config Server) (*server, error) {
+	address, err := withPort(config.Address)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{
+		Server:  config,
+		auth:    a,
+		address: address,
+		log:     a.Logger,
+	}
+	s.Secret = cmp.Or(s.Secret, a.Secret)
+	if s.Secret == "" {
+		return nil, fmt.Errorf("%s has no Secret, and the Authenticator has none either", address)
+	}
+	if s.Encoding == nil {
+		s.Encoding = a.Encoding
+	}
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	return s, nil
+}
+
+// withPort returns "host:port" for a host or an IP address with or without port.
+func withPort(address string) (string, error) {
+	if address == "" || strings.ContainsAny(address, "/ ") {
+		return "", fmt.Errorf("Address is %q, want a host name or IP address, perhaps with a port", address)
+	}
+	if _, err := netip.ParseAddr(address); err == nil { // also IPv6 without brackets
+		return net.JoinHostPort(address, defaultPort), nil
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return net.JoinHostPort(strings.Trim(address, "[]"), defaultPort), nil
+	}
+	if host == "" || port == "" {
+		return "", fmt.Errorf("Address is %q, want a host name or IP address, perhaps with a port", address)
+	}
+	return net.JoinHostPort(host, port), nil
+}

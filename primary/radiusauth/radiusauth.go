@@ -1,0 +1,211 @@
+// Package radiusauth checks names and passwords by asking other RADIUS servers,
+// such as FreeRADIUS or Microsoft NPS.
+//
+//	first := &radiusauth.Authenticator{
+//		Servers: []radiusauth.Server{{Address: "radius1.example.com"}, {Address: "192.0.2.7:1645"}},
+//		Secret:  radius.Secret(secret),
+//	}
+//
+// A request to a server has User-Name, the password, NAS-IP-Address and
+// NAS-Identifier of this side, Calling-Station-Id and the RequestAttributes of
+// the NAS's request, and a Message-Authenticator. The password goes out as
+// User-Password (PAP). Where the NAS used CHAP (RFC 2865 section 5.3), MS-CHAP or
+// MS-CHAPv2 (RFC 2548 section 2) there is no password: the server gets the
+// attributes of that protocol, and its answer's go back to the NAS.
+//
+// An Access-Accept is a Result, an Access-Reject a Rejection, whose Message is
+// what the server says to the user, and an Access-Challenge is a Challenge,
+// whose answer goes to the server that asked.
+//
+// Attributes that the servers encrypt for their own client (Tunnel-Password and
+// the MPPE keys) are in clear in Result.Attributes, as radius.DecryptKeys leaves
+// them: radius.EncryptKeys encrypts them for the NAS.
+package radiusauth
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/text/encoding"
+
+	"github.com/radmfa/radmfa/primary"
+	"github.com/radmfa/radmfa/radius"
+)
+
+// The defaults of Authenticator's fields.
+const (
+	DefaultInterval = 2 * time.Second
+	DefaultTries    = 3
+)
+
+// Authenticator is a primary.Authenticator that asks RADIUS servers. Servers is
+// required; set the fields before the first use and leave them alone then. It
+// must not be copied. All methods may be called concurrently.
+//
+// Its errors that are not primary.ErrRejected say of each server why it gave no
+// answer. Nothing stays open between logins, so there is nothing to close.
+type Authenticator struct {
+	// Servers are equals, asked in order. The next one is asked when one gives no
+	// reply that can be trusted; never because it refuses the user. A server
+	// that gives no reply, to Status-Server (RFC 5997) neither, is asked last
+	// for half a minute. Then one login finds out, in one Interval, whether it
+	// is back.
+	Servers []Server
+
+	// Secret is shared with the Servers that have none of their own.
+	Secret radius.Secret
+
+	// Interval is the time between two transmissions of a request, and after
+	// the last. Zero: DefaultInterval.
+	Interval time.Duration
+
+	// Tries is how often a request is sent to one server at most. A ctx with a
+	// deadline may allow for fewer: every server left gets its share of the
+	// time. Zero: DefaultTries.
+	Tries int
+
+	// NASIPAddress is sent as NAS-IP-Address or NAS-IPv6-Address. The zero Addr:
+	// the address from which this host reaches the server.
+	NASIPAddress netip.Addr
+
+	// NASIdentifier is sent as NAS-Identifier, at most 253 bytes. Empty: none is
+	// sent.
+	NASIdentifier string
+
+	// RequestAttributes are kinds of attributes to send on from the NAS's
+	// request, beside Calling-Station-Id, which always is. With NAS-IP-Address
+	// or NAS-Identifier among them, the NAS's stand in for those of this side.
+	RequestAttributes []Kind
+
+	// PassThrough are kinds of attributes to send on to the NAS from the
+	// servers' answers: those of an Access-Accept in the final Access-Accept,
+	// those of an Access-Challenge or Access-Reject in the same. Those of MS-CHAP
+	// are sent on whenever the NAS used that. Empty: no others.
+	PassThrough []Kind
+
+	// PassThroughAll is for every kind but State, Proxy-State and
+	// Message-Authenticator, which are never sent on.
+	PassThroughAll bool
+
+	// Encoding is the character set of passwords at the Servers that have none
+	// of their own, such as charmap.Windows1252. Texts for the user that are not
+	// UTF-8 are taken to be in it too. Nil: UTF-8.
+	Encoding encoding.Encoding
+
+	// DialContext opens connections that keep the bounds of datagrams; the
+	// network is "udp". Host names are resolved by it, for each login. Nil:
+	// (&net.Dialer{}).DialContext.
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// Logger gets what an operator should know: servers that fail and return,
+	// attributes that cannot be decrypted. Nil: slog.Default().
+	Logger *slog.Logger
+
+	once    sync.Once
+	servers []*server
+	err     error
+}
+
+// Server is one RADIUS server.
+type Server struct {
+	// Address is a host name or IP address, and a port unless it is 1812:
+	// "radius1.example.com", "192.0.2.7:1645", "[2001:db8::7]:1645".
+	Address string
+
+	// Secret is shared with this server. Empty: the Authenticator's.
+	Secret radius.Secret
+
+	// UnsignedReplies takes replies without a Message-Authenticator, as
+	// FreeRADIUS before 3.2.5 and other servers without the fix for
+	// CVE-2024-3596 send them. Whoever can change packets on the way can then
+	// forge an Access-Accept.
+	UnsignedReplies bool
+
+	// Encoding is the character set of passwords at this server. Nil: the
+	// Authenticator's.
+	Encoding encoding.Encoding
+}
+
+var _ primary.Authenticator = (*Authenticator)(nil)
+
+// Authenticate implements primary.Authenticator. An empty password is refused
+// before any server is asked, unless it answers a Challenge or the NAS used CHAP
+// or MS-CHAP.
+func (a *Authenticator) Authenticate(ctx context.Context, r *primary.Request) (*primary.Result, error) {
+	if err := a.configure(); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("radiusauth: %w", err)
+	}
+	l := newLogin(r)
+	if reason := l.refuse(); reason != "" {
+		return nil, &primary.Rejection{Reason: reason}
+	}
+	if len(r.State) > 0 {
+		return a.resume(ctx, l)
+	}
+	return a.login(ctx, l)
+}
+
+// login asks the servers in turn until one answers.
+func (a *Authenticator) login(ctx context.Context, l *login) (*primary.Result, error) {
+	var failures []error
+	turns := a.order()
+	for i, t := range turns {
+		share, cancel := shareOf(ctx, len(turns)-i)
+		result, err := t.ask(share, l)
+		cancel()
+		var challenge *primary.Challenge
+		if err == nil || errors.Is(err, primary.ErrRejected) || errors.As(err, &challenge) {
+			return result, err
+		}
+		failures = append(failures, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, errors.Join(failures...)
+}
+
+// shareOf divides the time that is left until ctx's deadline among the servers
+// not yet asked, so that a silent one does not use it up.
+func shareOf(ctx context.Context, servers int) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)/time.Duration(servers))
+}
+
+// resume takes the answer to a Challenge to the server that asked, since no
+// other would know its State.
+func (a *Authenticator) resume(ctx context.Context, l *login) (*primary.Result, error) {
+	address, state, ok := splitState(l.State)
+	for _, s := range a.servers {
+		if ok && s.address == address {
+			l.upstreamState = state
+			return turn{server: s}.ask(ctx, l)
+		}
+	}
+	return nil, &primary.Rejection{Reason: "the answer's State names a server that is not configured"}
+}
+
+// joinState returns the State of a Challenge: which server asked, and its own
+// State, which may be empty (RFC 2865 section 4.4).
+func joinState(address string, state []byte) []byte {
+	return append(append([]byte(address), 0), state...)
+}
+
+// splitState is the reverse of joinState.
+func splitState(joined []byte) (address string, state []byte, ok bool) {
+	head, state, ok := bytes.Cut(joined, []byte{0})
+	return string(head), state, ok
+}
