@@ -1,17 +1,23 @@
 package radmfa_test
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"layeh.com/radius/rfc2759"
 	"layeh.com/radius/rfc2865"
 	"layeh.com/radius/rfc2868"
 	"layeh.com/radius/rfc2869"
+	"layeh.com/radius/rfc3079"
+	"layeh.com/radius/vendors/microsoft"
 
+	"github.com/radmfa/radmfa"
 	"github.com/radmfa/radmfa/duo/duotest"
 	"github.com/radmfa/radmfa/internal/freeradiustest"
 	"github.com/radmfa/radmfa/primary/radiusauth"
@@ -70,6 +76,48 @@ func TestLoginsWithFreeRADIUS(t *testing.T) {
 		assert.Equal(t, byte(1), tag)
 		assert.Equal(t, "tunnel-secret", string(password))
 	})
+}
+
+// A NAS that uses MS-CHAPv2 can take no challenge: a push is sent at once.
+func TestMSCHAPv2LoginWithFreeRADIUS(t *testing.T) {
+	upstream := freeradiustest.Start(t, freeradiustest.Config{})
+	w := newWorld(t)
+	w.service.Unknown = &duotest.User{}
+	w.server.Auto = &radmfa.Auto{}
+	w.server.Primary = &radiusauth.Authenticator{
+		Servers: []radiusauth.Server{{Address: upstream.Addr, Secret: upstream.Secret}},
+	}
+	w.start()
+	challenge, peer := bytes.Repeat([]byte{1}, 16), bytes.Repeat([]byte{2}, 16)
+	login := func(password string) (request, reply *radius.Packet) {
+		request, err := w.nas.NewRequest("alice", "", nil)
+		require.NoError(t, err)
+		request.Del(rfc2865.UserPassword_Type)
+		hash, err := rfc2759.GenerateNTResponse(challenge, peer, []byte("alice"), []byte(password))
+		require.NoError(t, err)
+		require.NoError(t, microsoft.MSCHAPChallenge_Add(request, challenge))
+		require.NoError(t, microsoft.MSCHAP2Response_Add(request, slices.Concat([]byte{1, 0}, peer, make([]byte, 8), hash)))
+		reply, err = w.nas.Exchanger.Exchange(t.Context(), request, serverAddr)
+		require.NoError(t, err)
+		return request, reply
+	}
+
+	request, reply := login("alice-pw")
+	require.Equal(t, radius.CodeAccessAccept, reply.Code, upstream.Log())
+	hash, err := rfc2759.GenerateNTResponse(challenge, peer, []byte("alice"), []byte("alice-pw"))
+	require.NoError(t, err)
+	proof, err := rfc2759.GenerateAuthenticatorResponse(challenge, peer, hash, []byte("alice"), []byte("alice-pw"))
+	require.NoError(t, err)
+	assert.Equal(t, "\x01"+proof, microsoft.MSCHAP2Success_GetString(reply), "the NAS can tell that the server knew the password")
+	key, err := rfc3079.MakeKey(hash, []byte("alice-pw"), false)
+	require.NoError(t, err)
+	assert.Equal(t, key, microsoft.MSMPPERecvKey_Get(reply, request), "the keys are encrypted for the NAS")
+	assert.Equal(t, 1, w.service.Count(pathAuth))
+
+	_, reply = login("guess")
+	assert.Equal(t, radius.CodeAccessReject, reply.Code)
+	assert.Contains(t, microsoft.MSCHAPError_GetString(reply), "E=691")
+	assert.Equal(t, 1, w.service.Count(pathAuth))
 }
 
 // answerWith is NAS.Answer that gives the request as well.

@@ -32,7 +32,7 @@ func (b *breaker) enter() (probe bool, err error) {
 		return false, nil
 	}
 	if b.probing || time.Now().Before(b.until) {
-		return false, fmt.Errorf("not asked, the service was unavailable a moment ago: %w", b.cause)
+		return false, fmt.Errorf("%w: %w", ErrNotAsked, b.cause)
 	}
 	b.probing = true
 	return true, nil

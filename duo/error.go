@@ -20,6 +20,11 @@ const (
 	CodeTooManyRequests  = 42901 // the limit of the application or the user is used up
 )
 
+// ErrNotAsked is what errors.Is finds in the error of a Preauth that failed at
+// once, because the service was unavailable several times a moment ago. Such an
+// error is also IsUnavailable.
+var ErrNotAsked = errors.New("not asked, the service was unavailable a moment ago")
+
 // Error is the error of a call that brought no usable answer. What the service
 // said has lost its control characters and never holds a secret of the request.
 type Error struct {

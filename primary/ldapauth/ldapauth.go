@@ -208,9 +208,9 @@ type ReplyAttribute struct {
 }
 
 // Authenticate implements primary.Authenticator. It refuses a password that is
-// empty or contains a NUL without asking the directory. The Message of a Rejection is empty except
-// where the directory said that the password was right but has expired or may
-// not be used, or that the account is locked.
+// empty or contains a NUL without asking the directory. The Message of a Rejection
+// is empty except where the directory said that the password was right but has
+// expired or may not be used, or that the account is locked.
 func (a *Authenticator) Authenticate(ctx context.Context, r *primary.Request) (*primary.Result, error) {
 	if r.Password == "" {
 		return nil, &primary.Rejection{Reason: "empty password"}
