@@ -83,10 +83,13 @@ func (l *login) secondFactor(ses *session, choice prompt.Selection) decision {
 func (l *login) conclude(ses *session, stage *stageEvent, response *duo.AuthResponse, err error) decision {
 	var d decision
 	switch {
+	case errors.Is(err, context.DeadlineExceeded) && l.ctx.Err() != nil:
+		stage.end(ResultRejected, "nobody confirmed the login in time", nil)
+		d = l.reject(textNotInTime, "nobody confirmed the login in time")
 	case err != nil:
 		// A factor may have been started: no fail mode lets anybody in from here.
 		stage.end(ResultFailed, "", err)
-		d = l.undecided(err)
+		d = l.reject(textNoSecondFactor, "the service did not answer")
 	case response.Allowed():
 		stage.end(ResultAccepted, string(response.Status), nil)
 		l.remember()
@@ -100,14 +103,6 @@ func (l *login) conclude(ses *session, stage *stageEvent, response *duo.AuthResp
 	}
 	d.factor = stage.Factor
 	return d
-}
-
-// undecided ends a login whose second factor got no answer.
-func (l *login) undecided(err error) decision {
-	if errors.Is(err, context.DeadlineExceeded) && l.ctx.Err() != nil {
-		return l.reject(textNotInTime, "nobody confirmed the login in time")
-	}
-	return l.reject(textNoSecondFactor, "the service did not answer")
 }
 
 func (l *login) authRequest(choice prompt.Selection) *duo.AuthRequest {

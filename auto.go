@@ -179,7 +179,7 @@ func (j *joints) join(l *login, decide func() decision) decision {
 			d.repeated = true
 			return d
 		case <-l.ctx.Done():
-			return l.undecided(l.ctx.Err())
+			return l.reject(textNotInTime, "the request that this one repeats is not decided yet")
 		}
 	}
 	own := &joint{done: make(chan struct{})}

@@ -70,7 +70,7 @@ func enrollText(p *duo.PreauthResponse) string {
 	case p.StatusMessage == "":
 		return "Please enroll at " + p.EnrollPortalURL
 	default:
-		return p.StatusMessage + " " + p.EnrollPortalURL
+		return p.StatusMessage + "\n" + p.EnrollPortalURL
 	}
 }
 

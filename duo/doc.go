@@ -1,6 +1,6 @@
 // Package duo is a client of the Duo Auth API, version 2: it asks whether a user
 // needs a second factor ([Client.Preauth]), uses one ([Client.Auth], or
-// [Client.AuthAsync] and [Client.Wait]) and enrols users.
+// [Client.AuthAsync] and [Client.Wait]) and enrolls users.
 //
 //	client := &duo.Client{
 //		Host:           "api-XXXXXXXX.duosecurity.com",

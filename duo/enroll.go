@@ -24,10 +24,10 @@ type EnrollResponse struct {
 	Expiration        time.Time // of the code, by this machine's clock
 }
 
-// EnrollState is how far an enrolment is.
+// EnrollState is how far an enrollment is.
 type EnrollState string
 
-// The states of an enrolment.
+// The states of an enrollment.
 const (
 	EnrollSuccess EnrollState = "success" // the phone is activated
 	EnrollInvalid EnrollState = "invalid" // the code is wrong or has expired

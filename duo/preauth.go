@@ -48,7 +48,7 @@ const (
 	PreauthAuth   PreauthResult = "auth"   // a second factor is to be used
 	PreauthAllow  PreauthResult = "allow"  // none is needed
 	PreauthDeny   PreauthResult = "deny"   // the user may not log in
-	PreauthEnroll PreauthResult = "enroll" // the user has to enrol a device first
+	PreauthEnroll PreauthResult = "enroll" // the user has to enroll a device first
 )
 
 // PreauthResponse says how a login goes on.
@@ -56,7 +56,7 @@ type PreauthResponse struct {
 	Result        PreauthResult
 	StatusMessage string // for the user; may have several lines
 
-	// EnrollPortalURL is where the user enrols, with PreauthEnroll.
+	// EnrollPortalURL is where the user enrolls, with PreauthEnroll.
 	EnrollPortalURL string
 
 	// Devices are the user's, with PreauthAuth. Those without an id are left out.

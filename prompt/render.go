@@ -16,7 +16,7 @@ type Renderer interface {
 	Render(m *Menu) []string
 
 	// Message writes any other text, such as the service's reason for a refusal
-	// or how to enrol. An empty text gives no Reply-Message.
+	// or how to enroll. An empty text gives no Reply-Message.
 	Message(text string) []string
 }
 

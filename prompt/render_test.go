@@ -243,10 +243,10 @@ func TestNoMarkup(t *testing.T) {
 }
 
 func TestMessage(t *testing.T) {
-	const text = "Enrol at <https://example.com/?a=1&b=2>\nthen log in."
+	const text = "Enroll at <https://example.com/?a=1&b=2>\nthen log in."
 	assert.Equal(t, []string{text}, prompt.Console{}.Message(text))
 	assert.Equal(t, []string{text}, prompt.Short{}.Message(text))
-	assert.Equal(t, []string{"Enrol at &lt;https://example.com/?a=1&amp;b=2&gt;<br />then log in."}, prompt.HTML{}.Message(text))
+	assert.Equal(t, []string{"Enroll at &lt;https://example.com/?a=1&amp;b=2&gt;<br />then log in."}, prompt.HTML{}.Message(text))
 	for _, r := range []prompt.Renderer{prompt.Console{}, prompt.Console{NoMarkup: true}, prompt.HTML{}, prompt.Short{}} {
 		assert.Empty(t, r.Message(""))
 		assert.Empty(t, r.Message("\x00"))

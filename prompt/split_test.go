@@ -67,13 +67,13 @@ func FuzzSplit(f *testing.F) {
 }
 
 func ExampleSplit() {
-	text := "Your account is not enrolled yet. Use a browser to finish enrolment, then log in again.\n" +
+	text := "Your account is not enrolled yet. Use a browser to finish enrollment, then log in again.\n" +
 		"Have your phone at hand: the page shows a code for its camera. If it has none, choose the e-mail.\n" +
 		"https://api-12345678.example.com/portal?code=0123456789abcdef&akey=DA0123456789ABCDEF01"
 	for i, replyMessage := range prompt.Split(text) {
 		fmt.Printf("Reply-Message %d (%d bytes) ends in %q\n", i+1, len(replyMessage), replyMessage[len(replyMessage)-9:])
 	}
 	// Output:
-	// Reply-Message 1 (186 bytes) ends in " e-mail.\n"
+	// Reply-Message 1 (187 bytes) ends in " e-mail.\n"
 	// Reply-Message 2 (87 bytes) ends in "9ABCDEF01"
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/radmfa/radmfa/duo"
 )
 
-// enrolment is a new user that has no phone yet.
-type enrolment struct {
+// enrollment is a new user that has no phone yet.
+type enrollment struct {
 	username string
 	userID   string
 	expires  time.Time // by time.Now
@@ -34,16 +34,16 @@ func (s *Service) enroll(c *Call) (any, *failure) {
 	if s.Users[name] != nil {
 		return nil, invalid("username already exists")
 	}
-	e := &enrolment{
+	e := &enrollment{
 		username: name,
 		userID:   (&User{}).id(name),
 		expires:  time.Now().Add(time.Duration(valid) * time.Second),
 	}
 	code := fmt.Sprintf("duo://activation-%d", s.serial)
-	if s.enrolments == nil {
-		s.enrolments = make(map[string]*enrolment)
+	if s.enrollments == nil {
+		s.enrollments = make(map[string]*enrollment)
 	}
-	s.enrolments[code] = e
+	s.enrollments[code] = e
 	return map[string]any{
 		"username":           e.username,
 		"user_id":            e.userID,
@@ -63,7 +63,7 @@ func (s *Service) enrollStatus(c *Call) (any, *failure) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.enrolments[code]
+	e := s.enrollments[code]
 	switch {
 	case e == nil || e.userID != id:
 		return duo.EnrollInvalid, nil
@@ -80,7 +80,7 @@ func (s *Service) enrollStatus(c *Call) (any, *failure) {
 func (s *Service) Activate(code duo.Secret) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.enrolments[string(code)]
+	e := s.enrollments[string(code)]
 	if e == nil || e.done || time.Now().After(e.expires) {
 		return false
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/radmfa/radmfa/duo"
 )
 
-// portal is where users enrol.
+// portal is where users enroll.
 const portal = "https://" + DefaultHost + "/portal"
 
 func (s *Service) preauth(c *Call) (any, *failure) {

@@ -28,7 +28,7 @@ type Service struct {
 	// Users are by name, as it comes in requests.
 	Users map[string]*User
 
-	// Unknown is what all other names are. Nil: they have to enrol.
+	// Unknown is what all other names are. Nil: they have to enroll.
 	Unknown *User
 
 	// TextPrompts says that preauth with text_prompt=1 gets a prompt.
@@ -46,8 +46,8 @@ type Service struct {
 	calls         []Call
 	faults        []*armed
 	transactions  []*transaction
-	enrolments    map[string]*enrolment // by activation code
-	state         map[string]*userState // by user name
+	enrollments   map[string]*enrollment // by activation code
+	state         map[string]*userState  // by user name
 	serial, codes int
 }
 
