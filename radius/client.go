@@ -55,7 +55,8 @@ func (c *Client) String() string {
 type ClientSource interface {
 	// Client returns the client with that address, which is never an
 	// IPv4-mapped one, or nil: the datagram is then dropped. The Server does not
-	// change the Client and neither may the source, once it has returned it.
+	// change the Client and neither may the source, once it has returned it. The
+	// same pointer each time saves work.
 	Client(source netip.Addr) *Client
 }
 
@@ -89,6 +90,12 @@ func NewClients(clients ...Client) (*Clients, error) {
 		return nil, errors.Join(problems...)
 	}
 	return list, nil
+}
+
+// Format implements fmt.Formatter: with the wrong verb, fmt would look behind
+// the pointers and find the secrets.
+func (l Clients) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "radius.Clients(%d)", len(l.byPrefix))
 }
 
 func (l *Clients) add(prefix netip.Prefix, c Client) {

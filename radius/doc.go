@@ -20,8 +20,8 @@
 //     and no goroutine.
 //
 // Every datagram that reaches a [Server] is handled (or joined to its twin that
-// is being handled), answered from memory, or passed to OnDrop with the reason:
-// one of the three.
+// is being handled), answered by the transport (from memory, or because it is a
+// Status-Server), or passed to OnDrop with the reason: one of the three.
 //
 // An [Exchanger] is the other side: it signs, sends, retransmits and verifies.
 //

@@ -26,7 +26,7 @@ var dropTexts = [dropReasons]struct{ name, hint string }{
 	DropUnknownClient:           {"unknown client", "no client is configured for this address"},
 	DropMalformed:               {"malformed packet", "the sender speaks something else than RADIUS"},
 	DropCode:                    {"unexpected code", "only Access-Request and Status-Server are served here"},
-	DropNoMessageAuthenticator:  {"no Message-Authenticator", "let the NAS send one, or make it optional for this client"},
+	DropNoMessageAuthenticator:  {"no Message-Authenticator", "let the NAS send one (radclient: Message-Authenticator=0x00), or make it optional for this client"},
 	DropBadMessageAuthenticator: {"bad Message-Authenticator", "the shared secret of the NAS differs from the one configured here"},
 	DropTooManyInFlight:         {"too many requests in flight", "logins wait longer than they arrive, or the limit is too low"},
 }
@@ -71,11 +71,11 @@ func (l *limiter) allow(now time.Time) (hidden uint64, ok bool) {
 	return hidden, true
 }
 
-// log writes a warning, unless one was written a moment ago.
-func (l *limiter) log(logger *slog.Logger, message string, attrs ...slog.Attr) {
+// log writes a line, unless one was written a moment ago.
+func (l *limiter) log(logger *slog.Logger, level slog.Level, message string, attrs ...slog.Attr) {
 	if hidden, ok := l.allow(time.Now()); ok {
 		attrs = append(attrs, slog.Uint64("more_since_last", hidden))
-		logger.LogAttrs(context.Background(), slog.LevelWarn, message, attrs...)
+		logger.LogAttrs(context.Background(), level, message, attrs...)
 	}
 }
 
@@ -85,8 +85,7 @@ func (s *Server) drop(d Drop) {
 	if s.OnDrop != nil {
 		s.OnDrop(d)
 	}
-	now := time.Now()
-	hidden, ok := s.dropLog[d.Reason].allow(now)
+	hidden, ok := s.dropLog[d.Reason].allow(time.Now())
 	if !ok {
 		return
 	}

@@ -1,6 +1,7 @@
 package radius
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,20 +44,26 @@ type Exchanger struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Exchange sends request to the address ("192.0.2.1:1812") and returns the
-// reply. The request is sent with its Identifier and Authenticator as they are,
-// without any Proxy-State, and with a Message-Authenticator before its other
-// attributes; retransmissions are the same bytes (RFC 5080 section 2.2.1).
+// Exchange sends request, an Access-Request or a Status-Server, to the address
+// ("192.0.2.1:1812") and returns the reply. It is sent with its Identifier and
+// Authenticator as they are, without any Proxy-State, and with a
+// Message-Authenticator before its other attributes; retransmissions are the
+// same bytes (RFC 5080 section 2.2.1).
 //
 // Packets that do not verify are ignored, as RFC 2865 section 3 demands. The
 // error is ErrNoReply when tries run out, ctx's when that ends first, and
 // otherwise tells why the request cannot be sent.
 func (e *Exchanger) Exchange(ctx context.Context, request *Packet, address string) (*Packet, error) {
-	x := &sending{Exchanger: e, request: request, secret: Secret(request.Secret), in: make([]byte, radius.MaxPacketLength)}
-	if x.secret == "" {
+	switch {
+	case len(request.Secret) == 0:
 		return nil, errors.New("radius: the request has no shared secret")
+	case request.Code != CodeAccessRequest && request.Code != CodeStatusServer:
+		return nil, fmt.Errorf("radius: %s is no request that can be sent: only Access-Request and Status-Server are", request.Code)
 	}
-	out, err := marshal(request, x.secret, request.Identifier, request.Authenticator, nil)
+	x := &sending{Exchanger: e, request: request, key: newKey(Secret(request.Secret)), in: make([]byte, radius.MaxPacketLength)}
+	h := hashers.Get().(*hasher)
+	out, err := h.request(request, x.key)
+	hashers.Put(h)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +93,7 @@ func (e *Exchanger) Exchange(ctx context.Context, request *Packet, address strin
 type sending struct {
 	*Exchanger
 	request *Packet
-	secret  Secret
+	key     *key
 	in      []byte
 	ignored error // why the last packet that came was no reply, or the socket's error
 }
@@ -98,35 +105,31 @@ func (x *sending) try(ctx context.Context, conn net.Conn, out []byte) (*Packet, 
 		interval = defaultInterval
 	}
 	end := time.Now().Add(interval)
-	if err := conn.SetReadDeadline(end); err != nil {
-		return nil, err
-	}
+	err := conn.SetReadDeadline(end)
 	if ctx.Err() != nil { // it may have ended before the deadline was set
 		return nil, ctx.Err()
 	}
 	if _, err := conn.Write(out); err != nil {
-		x.ignored = err
+		x.ignored = err // a reply to an earlier try may come all the same
 	}
-	for {
-		n, err := conn.Read(x.in)
-		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed) {
-			return nil, err
+	for err == nil {
+		var n int
+		if n, err = conn.Read(x.in); err != nil {
+			break
 		}
-		if err != nil {
-			// The port is unreachable, as an ICMP message says. A server that
-			// restarts is back before the next try.
-			x.ignored = err
-			if err := sleepUntil(ctx, end); err != nil {
-				return nil, err
-			}
-			return nil, x.ignored
-		}
-		reply, err := x.accept(x.in[:n])
-		if err == nil {
+		reply, why := x.accept(x.in[:n])
+		if why == nil {
 			return reply, nil
 		}
-		x.ignored = err
+		x.ignored = why
 	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, err
+	}
+	// The port is unreachable, as an ICMP message says. A server that restarts is
+	// back before the next try.
+	x.ignored = err
+	return nil, cmp.Or(sleepUntil(ctx, end), err)
 }
 
 func sleepUntil(ctx context.Context, end time.Time) error {
@@ -154,28 +157,27 @@ func (x *sending) accept(datagram []byte) (*Packet, error) {
 	default:
 		return nil, fmt.Errorf("a packet that is no reply came: %s", Code(w.bytes[0]))
 	}
-	if !w.authentic(x.secret, x.request.Authenticator) {
+	if !w.authentic(x.key, x.request.Authenticator) {
 		return nil, errors.New("a reply came whose Response Authenticator is wrong: the shared secrets differ")
 	}
 	if w.macAt == 0 && !x.UnsignedReplies {
 		return nil, errors.New("a reply came without Message-Authenticator (FreeRADIUS sends one from 3.2.5 on); " +
 			"update the server, or allow unsigned replies from it")
 	}
-	if w.macAt != 0 && !w.signed(x.secret, x.request.Authenticator) {
+	if w.macAt != 0 && !w.signed(x.key, x.request.Authenticator) {
 		return nil, errors.New("a reply came whose Message-Authenticator is wrong")
 	}
-	w.bytes = append([]byte(nil), w.bytes...)
 	p := new(Packet)
-	w.parse(p, x.secret)
+	w.clone().parse(p, x.key.secret)
 	return p, nil
 }
 
 func (x *sending) noReply(err error, address string) error {
+	if !errors.Is(err, ErrNoReply) {
+		err = fmt.Errorf("radius: waiting for a reply: %w", err)
+	}
 	if x.ignored != nil {
 		return fmt.Errorf("%w from %s: %w", err, address, x.ignored)
 	}
-	if errors.Is(err, ErrNoReply) {
-		return fmt.Errorf("%w from %s: it is down, or does not know this host, or the shared secrets differ", err, address)
-	}
-	return fmt.Errorf("%w while waiting for a reply from %s", err, address)
+	return fmt.Errorf("%w from %s: it is down, or does not know this host, or the shared secrets differ", err, address)
 }

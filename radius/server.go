@@ -1,6 +1,7 @@
 package radius
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -48,7 +49,8 @@ type Server struct {
 	MaxInFlight int
 
 	// AnswerMemory is about how many bytes the replies of the last 30 s may
-	// take, for retransmissions. Over it, the oldest are forgotten. Zero: 64 MiB.
+	// take, for retransmissions. Over it, the oldest are forgotten. Zero: 64 MiB,
+	// which is enough for some 7,600 replies a second.
 	AnswerMemory int
 
 	// OnDrop is called for each datagram that is dropped, by the goroutine that
@@ -63,20 +65,22 @@ type Server struct {
 	closed   bool
 	sessions map[*session]struct{}
 
-	handled, joined, repeated, forgotten atomic.Uint64
-	dropped                              [dropReasons]atomic.Uint64
-	dropLog                              [dropReasons]limiter
-	readLog, writeLog, forgetLog         limiter
+	handled, joined, repeated, statuses, forgotten atomic.Uint64
+	dropped                                        [dropReasons]atomic.Uint64
+	dropLog                                        [dropReasons]limiter
+	readLog, writeLog, forgetLog, panicLog         limiter
 }
 
-// Stats are the counters of a Server since it began, but for InFlight.
+// Stats are the counters of a Server since it began, but for InFlight. Each
+// datagram is counted once: as Handled, Joined, Repeated, Statuses or Dropped.
 type Stats struct {
 	InFlight  int                   // requests that are in their handlers now
 	Handled   uint64                // requests given to the handler
 	Joined    uint64                // retransmissions of requests in flight
 	Repeated  uint64                // retransmissions answered from memory
-	Forgotten uint64                // answers forgotten early, for AnswerMemory
+	Statuses  uint64                // Status-Servers answered
 	Dropped   map[DropReason]uint64 // datagrams dropped, every reason
+	Forgotten uint64                // answers forgotten early, for AnswerMemory
 }
 
 // Stats returns the counters. It may be called at any time.
@@ -85,6 +89,7 @@ func (s *Server) Stats() Stats {
 		Handled:   s.handled.Load(),
 		Joined:    s.joined.Load(),
 		Repeated:  s.repeated.Load(),
+		Statuses:  s.statuses.Load(),
 		Forgotten: s.forgotten.Load(),
 		Dropped:   make(map[DropReason]uint64, dropReasons),
 	}
@@ -98,18 +103,26 @@ func (s *Server) Stats() Stats {
 }
 
 // Serve reads requests from conn until Shutdown or Close is called, and then
-// returns ErrServerClosed; conn is closed when the last reply is sent. Any other
-// error is that of a conn that cannot be read any more. A *net.UDPConn is served
-// best; others work as well when their addresses are *net.UDPAddr.
+// returns ErrServerClosed. Any other error says that conn cannot be read any
+// more: it was closed, or has failed for 10 s; the requests' contexts are then
+// cancelled. Serve returns when every handler has, and leaves conn closed. A
+// *net.UDPConn is served best; others work as well when their addresses are
+// *net.UDPAddr.
+//
+// On a host with several addresses, open one conn for each that NASes ask: from
+// one on the wildcard address, replies leave by the address that the system
+// chooses, and a NAS ignores those from another than it asked.
 func (s *Server) Serve(conn net.PacketConn) error {
 	if s.Clients == nil || s.Handler == nil {
-		return errors.Join(errors.New("radius: Server needs Clients and a Handler"), conn.Close())
+		_ = conn.Close()
+		return errors.New("radius: Server needs Clients and a Handler")
 	}
 	ses := s.newSession(conn)
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		return errors.Join(ErrServerClosed, conn.Close())
+		_ = conn.Close()
+		return ErrServerClosed
 	}
 	if s.sessions == nil {
 		s.sessions = make(map[*session]struct{})
@@ -121,7 +134,7 @@ func (s *Server) Serve(conn net.PacketConn) error {
 	err := ses.read()
 	if err != nil { // nothing can be sent any more either
 		ses.cancel()
-		ses.stop(context.Background())
+		_ = ses.stop(context.Background())
 	}
 	<-ses.done
 	s.mu.Lock()
@@ -134,15 +147,18 @@ func (s *Server) Serve(conn net.PacketConn) error {
 }
 
 // Shutdown stops reading, lets the requests in flight be answered, and closes
-// the connections. When ctx ends first, it cancels the requests' contexts, gives
-// their handlers a second to send what they have to say, and returns ctx's error.
+// the connections. When ctx ends first, it cancels the contexts of the requests
+// still in flight, gives their handlers a second to send what they have to say,
+// and returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
+	sessions := s.close()
+	errs := make([]error, len(sessions))
 	var wg sync.WaitGroup
-	for _, ses := range s.close() {
-		wg.Go(func() { ses.stop(ctx) })
+	for i, ses := range sessions {
+		wg.Go(func() { errs[i] = ses.stop(ctx) })
 	}
 	wg.Wait()
-	return context.Cause(ctx)
+	return cmp.Or(errs...)
 }
 
 // Close is a Shutdown that does not wait for the requests in flight: their

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,8 +20,13 @@ const (
 	// has to grow its stack first.
 	maxIdle = 64
 	// maxSigners bounds how many addresses are remembered for
-	// MessageAuthenticatorAuto.
+	// MessageAuthenticatorAuto, maxKeys how many secrets are kept ready.
 	maxSigners = 1 << 16
+	maxKeys    = 1 << 12
+	// readPause is what one failed read costs, readPatience how long reads may
+	// fail one after the other.
+	readPause    = time.Millisecond
+	readPatience = 10 * time.Second
 )
 
 // session is the service of one connection.
@@ -28,19 +34,19 @@ type session struct {
 	server  *Server
 	conn    packetConn
 	local   net.Addr
-	answers answers
+	answers *answers
 	signers map[netip.Addr]struct{} // senders that have signed; only read uses it
+	keys    map[*Client]*key        // their secrets; only read uses it
 
 	ctx    context.Context // of all requests
 	cancel context.CancelFunc
 
-	tasks    chan *task // to an idle goroutine; nobody receives: start another
-	idle     chan struct{}
-	handlers sync.WaitGroup
+	tasks   chan *task     // to an idle goroutine; closed when nothing is read any more
+	idle    atomic.Int32   // how many goroutines wait for a task
+	running sync.WaitGroup // the reader, and the goroutines for handlers
 
 	stopping chan struct{} // closed when no more is to be read
 	stopOnce sync.Once
-	stopped  chan struct{} // closed when nothing is read any more
 	done     chan struct{} // closed when the connection is closed
 }
 
@@ -49,52 +55,55 @@ func (s *Server) newSession(conn net.PacketConn) *session {
 		server: s,
 		conn:   newPacketConn(conn),
 		local:  conn.LocalAddr(),
-		answers: answers{
-			maxInFlight: orDefault(s.MaxInFlight, defaultMaxInFlight),
-			maxBytes:    orDefault(s.AnswerMemory, defaultAnswerMemory),
-			known:       make(map[requestKey]*exchange),
-		},
+		answers: newAnswers(orDefault(s.MaxInFlight, defaultMaxInFlight),
+			orDefault(s.AnswerMemory, defaultAnswerMemory)),
 		signers:  make(map[netip.Addr]struct{}),
+		keys:     make(map[*Client]*key),
 		tasks:    make(chan *task),
-		idle:     make(chan struct{}, maxIdle),
 		stopping: make(chan struct{}),
-		stopped:  make(chan struct{}),
 		done:     make(chan struct{}),
 	}
+	ses.running.Add(1) // until endReading
 	ses.ctx, ses.cancel = context.WithCancel(context.Background())
 	return ses
 }
 
-// read takes datagrams until the session is to stop (nil) or the connection is
-// closed under it.
+// read takes datagrams until the session is to stop (nil) or the connection
+// cannot be read any more.
 func (ses *session) read() error {
-	defer close(ses.stopped)
+	defer ses.endReading()
 	buffer := make([]byte, maxDatagram)
-	pause := time.Duration(0)
+	var first, last time.Time // of the failures that came one after the other
 	for {
 		n, source, err := ses.conn.ReadFromUDPAddrPort(buffer)
+		if err == nil {
+			ses.receive(buffer[:n], netip.AddrPortFrom(source.Addr().Unmap(), source.Port()))
+		}
 		select {
 		case <-ses.stopping:
 			return nil
 		default:
 		}
 		if err == nil {
-			pause = 0
-			ses.receive(buffer[:n], netip.AddrPortFrom(source.Addr().Unmap(), source.Port()))
 			continue
 		}
-		if errors.Is(err, net.ErrClosed) {
+		now := time.Now()
+		if now.Sub(last) > time.Second {
+			first = now
+		}
+		last = now
+		if errors.Is(err, net.ErrClosed) || now.Sub(first) > readPatience {
 			return fmt.Errorf("radius: read: %w", err)
 		}
-		// Others pass: Windows reports an unreachable port of an earlier reply here.
-		ses.server.readLog.log(ses.server.logger(), "radius: reading failed, trying again", slog.Any("error", err))
-		pause = min(max(2*pause, time.Millisecond), time.Second)
-		select {
-		case <-time.After(pause):
-		case <-ses.stopping:
-			return nil
-		}
+		// It may pass: Windows reports an unreachable port of an earlier reply here.
+		ses.server.readLog.log(ses.server.logger(), slog.LevelWarn, "radius: reading failed, trying again", slog.Any("error", err))
+		time.Sleep(readPause)
 	}
+}
+
+func (ses *session) endReading() {
+	close(ses.tasks)
+	ses.running.Done()
 }
 
 // receive looks at one datagram. Nothing is allocated for it and no goroutine
@@ -110,7 +119,7 @@ func (ses *session) receive(datagram []byte, source netip.AddrPort) {
 		return
 	}
 	w, err := scan(datagram)
-	if err != nil {
+	if err != nil || w.proxyStates > maxProxyStates {
 		drop(DropMalformed)
 		return
 	}
@@ -119,34 +128,47 @@ func (ses *session) receive(datagram []byte, source netip.AddrPort) {
 		drop(DropCode)
 		return
 	}
-	if reason, ok := ses.verify(w, source.Addr(), client); !ok {
+	k := ses.keyOf(client)
+	if reason, ok := ses.verify(w, source.Addr(), client, k); !ok {
 		drop(reason)
 		return
 	}
 	if code == CodeStatusServer {
-		ses.answerStatus(w, source, client.Secret)
+		ses.answerStatus(w, source, k)
 		return
 	}
-	x, v := ses.answers.begin(requestKey{source, w.bytes[1], w.authenticator()}, time.Now())
-	switch v {
+	id := ses.answers.key(source, w)
+	switch reply, v := ses.answers.begin(id); v {
 	case isTooMany:
 		drop(DropTooManyInFlight)
 	case isInFlight:
 		s.joined.Add(1)
 	case isAnswered:
 		s.repeated.Add(1)
-		ses.send(x.reply, source)
+		ses.send(reply, source)
 	case isNew:
 		s.handled.Add(1)
-		w.bytes = append([]byte(nil), w.bytes...)
-		ses.start(&task{ses: ses, exchange: x, client: client, wire: w})
+		ses.start(&task{Context: ses.ctx, ses: ses, source: source, client: client, key: k, id: id, wire: w.clone()})
 	}
 }
 
+// keyOf returns the client's secret, ready for use.
+func (ses *session) keyOf(client *Client) *key {
+	k := ses.keys[client]
+	if k == nil {
+		if len(ses.keys) >= maxKeys {
+			clear(ses.keys)
+		}
+		k = newKey(client.Secret)
+		ses.keys[client] = k
+	}
+	return k
+}
+
 // verify reports whether the packet may be served, or else why not.
-func (ses *session) verify(w wire, source netip.Addr, client *Client) (DropReason, bool) {
+func (ses *session) verify(w wire, source netip.Addr, client *Client, k *key) (DropReason, bool) {
 	if w.macAt != 0 {
-		if !w.signed(client.Secret, w.authenticator()) {
+		if !w.signed(k, w.authenticator()) {
 			return DropBadMessageAuthenticator, false
 		}
 		if client.MessageAuthenticator == MessageAuthenticatorAuto && len(ses.signers) < maxSigners {
@@ -168,9 +190,11 @@ func (ses *session) verify(w wire, source netip.Addr, client *Client) (DropReaso
 
 // answerStatus answers a Status-Server as RFC 5997 section 4.2 says, without a
 // handler, since those may all be waiting.
-func (ses *session) answerStatus(w wire, source netip.AddrPort, secret Secret) {
-	b, err := reply(&Packet{Code: CodeAccessAccept}, secret, w)
-	if err == nil {
+func (ses *session) answerStatus(w wire, source netip.AddrPort, k *key) {
+	ses.server.statuses.Add(1)
+	h := hashers.Get().(*hasher)
+	defer hashers.Put(h)
+	if b, err := h.reply(&Packet{Code: CodeAccessAccept}, k, w); err == nil {
 		ses.send(b, source)
 	}
 }
@@ -178,7 +202,8 @@ func (ses *session) answerStatus(w wire, source netip.AddrPort, secret Secret) {
 func (ses *session) send(reply []byte, to netip.AddrPort) {
 	if _, err := ses.conn.WriteToUDPAddrPort(reply, to); err != nil {
 		s := ses.server
-		s.writeLog.log(s.logger(), "radius: a reply could not be sent", slog.String("to", to.String()), slog.Any("error", err))
+		s.writeLog.log(s.logger(), slog.LevelWarn, "radius: a reply could not be sent",
+			slog.String("to", to.String()), slog.Any("error", err))
 	}
 }
 
@@ -187,32 +212,28 @@ func (ses *session) start(t *task) {
 	select {
 	case ses.tasks <- t:
 	default:
-		ses.handlers.Add(1)
+		ses.running.Add(1)
 		go ses.work(t)
 	}
 }
 
 // work does tasks until enough other goroutines are idle.
 func (ses *session) work(t *task) {
-	defer ses.handlers.Done()
-	for {
+	defer ses.running.Done()
+	for ok := true; ok; {
 		t.run()
-		select {
-		case ses.idle <- struct{}{}:
-		default:
+		if ses.idle.Add(1) > maxIdle {
+			ses.idle.Add(-1)
 			return
 		}
-		select {
-		case t = <-ses.tasks:
-			<-ses.idle
-		case <-ses.stopping:
-			return
-		}
+		t, ok = <-ses.tasks
+		ses.idle.Add(-1)
 	}
 }
 
 // stop ends the session: no more is read, handlers may finish until ctx ends.
-func (ses *session) stop(ctx context.Context) {
+// The error is ctx's, when some had not.
+func (ses *session) stop(ctx context.Context) (err error) {
 	ses.stopOnce.Do(func() {
 		close(ses.stopping)
 		// Wakes read; an error means that it is awake already.
@@ -221,21 +242,25 @@ func (ses *session) stop(ctx context.Context) {
 	})
 	select {
 	case <-ses.done:
-		return
+		return nil
 	case <-ctx.Done():
-		ses.cancel()
 	}
+	if ses.answers.waiting() > 0 {
+		err = ctx.Err()
+	}
+	ses.cancel()
 	select {
 	case <-ses.done:
 	case <-time.After(shutdownGrace):
 		_ = ses.conn.Close()
 	}
+	return err
 }
 
-// finish closes the connection once every handler has returned.
+// finish closes the connection once nothing is read any more and every handler
+// has returned.
 func (ses *session) finish() {
-	<-ses.stopped
-	ses.handlers.Wait()
+	ses.running.Wait()
 	ses.cancel()
 	_ = ses.conn.Close()
 	close(ses.done)

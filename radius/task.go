@@ -3,21 +3,30 @@ package radius
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net"
+	"net/netip"
 	"runtime/debug"
 	"sync"
-	"time"
 )
 
 // task is one request on its way through the handler. It is the ResponseWriter
-// and the context's source of the Client.
+// and the context's source of the Client. Handlers may keep it, so it is never
+// used again.
 type task struct {
-	context.Context
-	ses      *session
-	exchange *exchange
-	client   *Client
-	wire     wire
-	packet   Packet
+	context.Context // of the session
+	ses             *session
+	source          netip.AddrPort
+	client          *Client
+	key             *key // of the client
+	id              requestKey
+	wire            wire
+
+	// What the handler gets.
+	packet Packet
+	remote net.UDPAddr
+	ip     [net.IPv6len]byte // of remote
 
 	mu       sync.Mutex
 	answered bool
@@ -40,11 +49,18 @@ func (t *task) Value(key any) any {
 	return t.Context.Value(key)
 }
 
+// Format implements fmt.Formatter: a context may get into a log, and this one
+// holds the packet and the secret.
+func (t *task) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "radius.request(%s)", t.source)
+}
+
 // run calls the handler and sees to it that the exchange ends.
 func (t *task) run() {
-	t.Context = t.ses.ctx
-	t.wire.parse(&t.packet, t.client.Secret)
-	r := Request{LocalAddr: t.ses.local, RemoteAddr: net.UDPAddrFromAddrPort(t.exchange.key.source), Packet: &t.packet}
+	ip, _ := t.source.Addr().WithZone("").AppendBinary(t.ip[:0]) // never fails
+	t.remote = net.UDPAddr{IP: ip, Port: int(t.source.Port()), Zone: t.source.Addr().Zone()}
+	t.wire.parse(&t.packet, t.key.secret)
+	r := Request{LocalAddr: t.ses.local, RemoteAddr: &t.remote, Packet: &t.packet}
 	defer t.end()
 	t.ses.server.Handler.ServeRADIUS(t, r.WithContext(t))
 }
@@ -52,15 +68,15 @@ func (t *task) run() {
 // end is deferred: it also ends the exchange of a handler that panics.
 func (t *task) end() {
 	if p := recover(); p != nil {
-		t.ses.server.logger().Error("radius: handler panicked", "panic", p, "client", t.client.String(), "stack", string(debug.Stack()))
+		s := t.ses.server
+		s.panicLog.log(s.logger(), slog.LevelError, "radius: handler panicked, the request is rejected",
+			slog.Any("panic", p), slog.String("client", t.client.String()), slog.String("stack", string(debug.Stack())))
 		_ = t.Write(&Packet{Code: CodeAccessReject})
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.answered {
-		t.answered = true
-		t.ses.answers.abandon(t.exchange)
-	}
+	t.ses.answers.end(t.id)
+	t.answered = true
 }
 
 // errAnswered is the error of a second reply to the same request.
@@ -74,16 +90,18 @@ func (t *task) Write(p *Packet) error {
 	if t.answered {
 		return errAnswered
 	}
-	b, err := reply(p, t.client.Secret, t.wire)
+	h := hashers.Get().(*hasher)
+	defer hashers.Put(h)
+	b, err := h.reply(p, t.key, t.wire)
 	if err != nil {
 		return err
 	}
 	t.answered = true
 	s := t.ses.server
-	if n := t.ses.answers.finish(t.exchange, b, time.Now()); n > 0 {
+	if n := t.ses.answers.answer(t.id, b); n > 0 {
 		s.forgotten.Add(uint64(n))
-		s.forgetLog.log(s.logger(), "radius: answers were forgotten before 30 s had passed: raise AnswerMemory")
+		s.forgetLog.log(s.logger(), slog.LevelWarn, "radius: answers were forgotten before 30 s had passed: raise AnswerMemory")
 	}
-	t.ses.send(b, t.exchange.key.source)
+	t.ses.send(b, t.source)
 	return nil
 }

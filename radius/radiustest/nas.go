@@ -38,29 +38,33 @@ type Reply struct {
 }
 
 // Accepted reports whether the reply is an Access-Accept.
-func (r *Reply) Accepted() bool { return r.Code == radius.CodeAccessAccept }
+func (r Reply) Accepted() bool { return r.Code == radius.CodeAccessAccept }
 
 // Rejected reports whether the reply is an Access-Reject.
-func (r *Reply) Rejected() bool { return r.Code == radius.CodeAccessReject }
+func (r Reply) Rejected() bool { return r.Code == radius.CodeAccessReject }
 
 // Challenged reports whether the reply is an Access-Challenge.
-func (r *Reply) Challenged() bool { return r.Code == radius.CodeAccessChallenge }
+func (r Reply) Challenged() bool { return r.Code == radius.CodeAccessChallenge }
 
 // Message returns the text for the user: all Reply-Messages in order (RFC 2865
 // section 5.18).
-func (r *Reply) Message() string {
+func (r Reply) Message() string {
 	messages, _ := rfc2865.ReplyMessage_GetStrings(r.Packet)
 	return strings.Join(messages, "")
 }
 
 // String returns the code and the text, as in "Access-Reject: Login request
 // denied."
-func (r *Reply) String() string {
+func (r Reply) String() string {
 	if m := r.Message(); m != "" {
 		return r.Code.String() + ": " + m
 	}
 	return r.Code.String()
 }
+
+// MarshalText implements encoding.TextMarshaler as String, since the packet
+// holds the shared secret.
+func (r Reply) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // Login sends name and password, and then each answer to the challenge that it
 // is asked for, as long as there is one. It returns the last reply. It is an

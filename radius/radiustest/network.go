@@ -24,7 +24,8 @@ type Network struct {
 	// for each: where they differ, datagrams overtake each other.
 	MinDelay, MaxDelay time.Duration
 
-	// Seed makes the chances repeatable.
+	// Seed makes the chances repeatable, as far as the order is in which
+	// datagrams are sent.
 	Seed uint64
 
 	mu    sync.Mutex
@@ -42,7 +43,12 @@ func (n *Network) Listen(address string) (*Conn, error) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.open(local)
+	return n.open(unmap(local))
+}
+
+// unmap gives IPv4 addresses one form, as a real network does.
+func unmap(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }
 
 // Dialer returns a function for radius.Exchanger's Dial: each of its
@@ -64,8 +70,8 @@ func (n *Network) Dialer(ip string) func(ctx context.Context, network, address s
 			if n.ports < 1024 {
 				continue
 			}
-			if c, err := n.open(netip.AddrPortFrom(local, n.ports)); err == nil {
-				return &dialed{Conn: c, remote: remote}, nil
+			if c, err := n.open(unmap(netip.AddrPortFrom(local, n.ports))); err == nil {
+				return &dialed{Conn: c, remote: unmap(remote)}, nil
 			}
 		}
 		return nil, fmt.Errorf("radiustest: every port of %s is open", ip)
@@ -203,7 +209,7 @@ func (c *Conn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	if closed {
 		return 0, errClosed
 	}
-	c.network.send(datagram{append([]byte(nil), b...), c.local}, to)
+	c.network.send(datagram{append([]byte(nil), b...), c.local}, unmap(to))
 	return len(b), nil
 }
 
