@@ -18,9 +18,7 @@ const defaultPort = "1812"
 // field to correct.
 func (a *Authenticator) configure() error {
 	a.once.Do(func() {
-		if err := a.setUp(); err != nil {
-			a.err = fmt.Errorf("radiusauth: %w", err)
-		}
+		a.err = a.setUp()
 	})
 	return a.err
 }
@@ -28,29 +26,29 @@ func (a *Authenticator) configure() error {
 func (a *Authenticator) setUp() error {
 	switch {
 	case len(a.Servers) == 0:
-		return errors.New("Servers is empty: set it to the RADIUS servers to ask")
+		return errors.New("radiusauth: Servers is empty: set it to the RADIUS servers to ask")
 	case a.Interval < 0 || a.Tries < 0:
-		return errors.New("Interval and Tries must not be negative")
+		return errors.New("radiusauth: Interval and Tries must not be negative")
 	case len(a.NASIdentifier) > maxAttribute:
-		return fmt.Errorf("NASIdentifier has %d bytes, an attribute has room for %d", len(a.NASIdentifier), maxAttribute)
+		return fmt.Errorf("radiusauth: NASIdentifier has %d bytes, an attribute has room for %d", len(a.NASIdentifier), maxAttribute)
 	}
 	for _, k := range a.RequestAttributes {
 		if neverSentOn(k) {
-			return fmt.Errorf("RequestAttributes holds %s, which cannot be sent on", k)
+			return fmt.Errorf("radiusauth: RequestAttributes holds %s, which cannot be sent on", k)
 		}
 	}
 	for _, k := range a.PassThrough {
 		if neverPassedThrough(k) {
-			return fmt.Errorf("PassThrough holds %s, which cannot be sent on", k)
+			return fmt.Errorf("radiusauth: PassThrough holds %s, which cannot be sent on", k)
 		}
 	}
 	for i, config := range a.Servers {
 		s, err := a.newServer(config)
 		if err != nil {
-			return fmt.Errorf("Servers[%d]: %w", i, err)
+			return fmt.Errorf("radiusauth: Servers[%d]: %w", i, err)
 		}
 		if slices.ContainsFunc(a.servers, func(other *server) bool { return other.address == s.address }) {
-			return fmt.Errorf("Servers[%d]: %s is there twice", i, s.address)
+			return fmt.Errorf("radiusauth: Servers[%d]: %s is there twice", i, s.address)
 		}
 		a.servers = append(a.servers, s)
 	}
@@ -84,7 +82,7 @@ func (a *Authenticator) newServer(config Server) (*server, error) {
 // withPort returns "host:port" for a host or an IP address with or without port.
 func withPort(address string) (string, error) {
 	if address == "" || strings.ContainsAny(address, "/ ") {
-		return "", fmt.Errorf("Address is %q, want a host name or IP address, perhaps with a port", address)
+		return "", fmt.Errorf("the Address is %q, want a host name or IP address, perhaps with a port", address)
 	}
 	if _, err := netip.ParseAddr(address); err == nil { // also IPv6 without brackets
 		return net.JoinHostPort(address, defaultPort), nil
@@ -94,7 +92,7 @@ func withPort(address string) (string, error) {
 		return net.JoinHostPort(strings.Trim(address, "[]"), defaultPort), nil
 	}
 	if host == "" || port == "" {
-		return "", fmt.Errorf("Address is %q, want a host name or IP address, perhaps with a port", address)
+		return "", fmt.Errorf("the Address is %q, want a host name or IP address, perhaps with a port", address)
 	}
 	return net.JoinHostPort(host, port), nil
 }

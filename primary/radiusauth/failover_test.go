@@ -319,7 +319,7 @@ func TestLossyNetwork(t *testing.T) {
 			wg.Go(func() {
 				took(t, a)
 				_, err := a.Authenticate(t.Context(), jdoe("bad"))
-				requireRejection(t, err)
+				_ = requireRejection(t, err)
 			})
 		}
 		wg.Wait()

@@ -129,8 +129,6 @@ func replies(code radius.Code, attributes ...*radius.AVP) radius.HandlerFunc {
 	}
 }
 
-func keepsSilent(radius.ResponseWriter, *radius.Request) {}
-
 func attr(kind radius.Type, value string) *radius.AVP {
 	return &radius.AVP{Type: kind, Attribute: radius.Attribute(value)}
 }
