@@ -2,6 +2,7 @@ package duotest
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -61,6 +62,12 @@ func (s *Service) Client() *duo.Client {
 		SecretKey:      skey,
 		HTTPClient:     &http.Client{Transport: s},
 	}
+}
+
+// Format implements fmt.Formatter: fmt would follow a pointer to a Service without
+// asking the fields how to print them.
+func (s *Service) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "duotest.Service(%d users)", len(s.Users))
 }
 
 func (s *Service) keys() (string, duo.Secret) {

@@ -22,6 +22,7 @@ package ldapauth
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"net"
 	"strings"
@@ -224,6 +225,12 @@ func (a *Authenticator) Authenticate(ctx context.Context, r *primary.Request) (*
 		return nil, err
 	}
 	return dir.login(ctx, r)
+}
+
+// Format implements fmt.Formatter: fmt would follow a pointer to an Authenticator
+// without asking the fields how to print them.
+func (a *Authenticator) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "ldapauth.Authenticator(%s)", strings.Join(a.Hosts, ", "))
 }
 
 // Close closes the idle connections at once, the others when their logins end,

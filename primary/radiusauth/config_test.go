@@ -18,11 +18,11 @@ import (
 
 func TestWrongFieldsAreNamed(t *testing.T) {
 	for want, change := range map[string]func(*radiusauth.Authenticator){
-		"Servers is empty":                       func(a *radiusauth.Authenticator) { a.Servers = nil },
-		"Servers[0]: the Address is \"\"":            func(a *radiusauth.Authenticator) { a.Servers[0].Address = "" },
-		"Servers[0]: the Address is \"radius://a\"":  func(a *radiusauth.Authenticator) { a.Servers[0].Address = "radius://a" },
-		"Servers[0]: the Address is \":1812\"":       func(a *radiusauth.Authenticator) { a.Servers[0].Address = ":1812" },
-		"Servers[0]: 192.0.2.1:1812 has no Secr": func(a *radiusauth.Authenticator) { a.Secret = "" },
+		"Servers is empty":                          func(a *radiusauth.Authenticator) { a.Servers = nil },
+		"Servers[0]: the Address is \"\"":           func(a *radiusauth.Authenticator) { a.Servers[0].Address = "" },
+		"Servers[0]: the Address is \"radius://a\"": func(a *radiusauth.Authenticator) { a.Servers[0].Address = "radius://a" },
+		"Servers[0]: the Address is \":1812\"":      func(a *radiusauth.Authenticator) { a.Servers[0].Address = ":1812" },
+		"Servers[0]: 192.0.2.1:1812 has no Secr":    func(a *radiusauth.Authenticator) { a.Secret = "" },
 		"Servers[1]: 192.0.2.1:1812 is there tw": func(a *radiusauth.Authenticator) {
 			a.Servers = append(a.Servers, radiusauth.Server{Address: "192.0.2.1"})
 		},

@@ -30,6 +30,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -153,6 +154,16 @@ func (a *Authenticator) Authenticate(ctx context.Context, r *primary.Request) (*
 		return a.resume(ctx, l)
 	}
 	return a.login(ctx, l)
+}
+
+// Format implements fmt.Formatter: fmt would follow a pointer to an Authenticator
+// without asking the fields how to print them.
+func (a *Authenticator) Format(f fmt.State, _ rune) {
+	addresses := make([]string, len(a.Servers))
+	for i, s := range a.Servers {
+		addresses[i] = s.Address
+	}
+	_, _ = fmt.Fprintf(f, "radiusauth.Authenticator(%s)", strings.Join(addresses, ", "))
 }
 
 // login asks the servers in turn until one answers.
