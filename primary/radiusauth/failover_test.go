@@ -362,6 +362,23 @@ func TestRepliesWithoutMessageAuthenticatorNeedPermission(t *testing.T) {
 	})
 }
 
+func TestThePermissionEndsWithTheFirstMessageAuthenticator(t *testing.T) {
+	bubble(t, func(t *testing.T, n *radiustest.Network) {
+		a := asks(n, first)
+		a.Servers[0].UnsignedReplies = true
+		signing := serve(t, listen(t, n, first), nil)
+		assert.Zero(t, took(t, a))
+		signing.stop()
+
+		conn := listen(t, n, first) // a forger in its place
+		defer func() { _ = conn.Close() }()
+		go unsigned(conn)
+		_, err := a.Authenticate(t.Context(), jdoe("good"))
+		assertUnknown(t, err)
+		assert.ErrorContains(t, err, "without Message-Authenticator")
+	})
+}
+
 func TestServersHaveSecretsOfTheirOwn(t *testing.T) {
 	bubble(t, func(t *testing.T, n *radiustest.Network) {
 		serve(t, listen(t, n, first), nil)

@@ -125,8 +125,8 @@ type Server struct {
 
 	// UnsignedReplies takes replies without a Message-Authenticator, as
 	// FreeRADIUS before 3.2.5 and other servers without the fix for
-	// CVE-2024-3596 send them. Whoever can change packets on the way can then
-	// forge an Access-Accept.
+	// CVE-2024-3596 send them, until the server has sent a reply with one. Whoever
+	// can change packets on the way can forge an Access-Accept until then.
 	UnsignedReplies bool
 
 	// Encoding is the character set of passwords at this server. Nil: the

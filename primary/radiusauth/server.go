@@ -9,9 +9,11 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	layeh "layeh.com/radius"
+	"layeh.com/radius/rfc2869"
 
 	"github.com/radmfa/radmfa/primary"
 	"github.com/radmfa/radmfa/radius"
@@ -26,6 +28,8 @@ type server struct {
 	auth    *Authenticator // only read
 	address string         // host:port
 	log     *slog.Logger
+
+	signs atomic.Bool // it has sent a Message-Authenticator
 
 	mu      sync.Mutex
 	down    bool
@@ -154,6 +158,9 @@ func (t turn) exchange(ctx context.Context, conn net.Conn, request *radius.Packe
 	reply, err := exchanger.Exchange(ctx, request, t.address)
 	there := isThere()
 	if err == nil {
+		if _, signed := reply.Lookup(rfc2869.MessageAuthenticator_Type); signed {
+			t.signs.Store(true)
+		}
 		t.replied()
 		return reply, nil
 	}
@@ -182,7 +189,7 @@ func (s *server) exchanger() *radius.Exchanger {
 	return &radius.Exchanger{
 		Interval:        s.interval(),
 		Tries:           cmp.Or(s.auth.Tries, DefaultTries),
-		UnsignedReplies: s.UnsignedReplies,
+		UnsignedReplies: s.UnsignedReplies && !s.signs.Load(),
 		Dial:            s.auth.DialContext,
 	}
 }
