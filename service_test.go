@@ -104,6 +104,18 @@ func TestAnOutageDoesNotCostEveryLoginItsWholeTimeout(t *testing.T) {
 	})
 }
 
+func TestAMachineWhoseClockIsOffLogsIn(t *testing.T) {
+	for _, skew := range []time.Duration{time.Hour, -time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.service.Skew = skew
+			w.start()
+			assert.True(t, w.login("jdoe", password, "push").Accepted())
+			assert.Equal(t, 1, w.service.Count(pathAuth))
+		})
+	}
+}
+
 func TestAPollThatRunsOutIsPolledAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
