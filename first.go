@@ -3,6 +3,7 @@ package radmfa
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/radmfa/radmfa/duo"
 	"github.com/radmfa/radmfa/primary"
@@ -59,7 +60,7 @@ func (l *login) rejected(e *stageEvent, err error) decision {
 		reason += "; the NAS uses CHAP or MS-CHAP, and only a RADIUS server can check that: set the NAS to PAP"
 	}
 	e.end(ResultRejected, reason, nil)
-	d := l.reject(rejection.Message, "the first factor is wrong")
+	d := l.reject(rejection.Message, strings.TrimSuffix("the first factor is wrong: "+reason, ": "))
 	d.wrongPassword = true
 	d.Attributes = rejection.Attributes
 	return d
