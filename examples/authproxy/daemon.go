@@ -1,0 +1,297 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"github.com/radmfa/radmfa"
+	"github.com/radmfa/radmfa/challenge"
+	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
+	"github.com/radmfa/radmfa/radius"
+)
+
+// daemon is the running program.
+type daemon struct {
+	path     string
+	stdout   io.Writer
+	metrics  *metrics
+	stopping atomic.Bool
+	failed   chan error     // a listener that cannot go on
+	running  sync.WaitGroup // listeners, and instances that are replaced
+	stop     context.CancelFunc
+	stopped  context.Context // ends when waiting requests are to be rejected
+
+	mu        sync.Mutex
+	file      *config.File
+	logs      *logs
+	web       *web
+	listeners map[string]*listener // by configured address
+	// stores keep the challenges of a section over reloads.
+	stores map[string]*challenge.MemoryStore
+}
+
+func newDaemon(path string, stdout io.Writer) *daemon {
+	d := &daemon{
+		path:      path,
+		stdout:    &serialWriter{w: stdout},
+		metrics:   newMetrics(),
+		failed:    make(chan error, 1),
+		listeners: map[string]*listener{},
+		stores:    map[string]*challenge.MemoryStore{},
+	}
+	d.stopped, d.stop = context.WithCancel(context.Background())
+	d.metrics.registry.MustRegister(transport{d.current})
+	return d
+}
+
+// current returns the listeners.
+func (d *daemon) current() []*listener {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	list := make([]*listener, 0, len(d.listeners))
+	for _, l := range d.listeners {
+		list = append(list, l)
+	}
+	return list
+}
+
+// plan is a configuration that can be put to work at once.
+type plan struct {
+	file      *config.File
+	logs      *logs // the running ones where [main] is unchanged
+	instances map[string]*instance
+	conns     map[string]net.PacketConn // of the addresses that are new
+	web       *web                      // the running one where its address is unchanged
+	built     []*instance
+}
+
+// load reads the file and puts it to work, at start and at a reload. When it
+// fails, everything stays as it was.
+func (d *daemon) load() error {
+	file, err := config.Load(d.path)
+	if err != nil {
+		return err
+	}
+	p := &plan{file: file, instances: map[string]*instance{}, conns: map[string]net.PacketConn{}}
+	if err := d.prepare(p); err != nil {
+		d.discard(p)
+		return err
+	}
+	d.apply(p)
+	return nil
+}
+
+// prepare does all that can fail.
+func (d *daemon) prepare(p *plan) (err error) {
+	sameMain := d.file != nil && d.file.Main.Equal(p.file.Main) && d.file.LogDir() == p.file.LogDir()
+	p.logs, p.web = d.logs, d.web
+	if !sameMain {
+		if p.logs, err = openLogs(p.file, d.stdout); err != nil {
+			return err
+		}
+	}
+	if err := d.build(p, sameMain); err != nil {
+		return err
+	}
+	for addr := range p.instances {
+		if d.listeners[addr] != nil {
+			continue
+		}
+		conn, err := listen(addr)
+		if err != nil {
+			return d.explain(addr, err)
+		}
+		p.conns[addr] = conn
+	}
+	if addr := p.file.Main.Text("metrics_address"); d.web == nil || d.web.addr != addr {
+		p.web, err = listenWeb(addr)
+	}
+	return err
+}
+
+// build makes the instances. A section that says the same as before keeps its
+// own, and with it what that remembers.
+func (d *daemon) build(p *plan, sameMain bool) error {
+	var changed []*config.Section
+	for _, s := range p.file.Servers {
+		addr := s.Listen(p.file.Main)
+		if l := d.listeners[addr]; sameMain && l != nil && l.instance().section.Equal(s) {
+			p.instances[addr] = l.instance()
+			continue
+		}
+		changed = append(changed, s)
+	}
+	file := *p.file
+	file.Servers = changed
+	var err error
+	p.built, err = buildAll(&file, d.surroundings(p.logs))
+	for _, i := range p.built {
+		p.instances[i.section.Listen(p.file.Main)] = i
+	}
+	return err
+}
+
+// explain adds to the error of a new socket what an operator cannot see: that the
+// old one is in its way, which is open until its requests have ended.
+func (d *daemon) explain(addr string, err error) error {
+	_, port, _ := net.SplitHostPort(addr)
+	for old := range d.listeners {
+		if _, oldPort, _ := net.SplitHostPort(old); oldPort == port {
+			return fmt.Errorf("%w: this process listens on %s; a change of interface takes a restart", err, old)
+		}
+	}
+	return err
+}
+
+// discard takes back what prepare did.
+func (d *daemon) discard(p *plan) {
+	for _, conn := range p.conns {
+		_ = conn.Close()
+	}
+	closeAll(p.built)
+	if p.web != d.web {
+		p.web.close()
+	}
+	if p.logs != nil && p.logs != d.logs {
+		_ = p.logs.close()
+	}
+}
+
+// apply puts a plan to work.
+func (d *daemon) apply(p *plan) {
+	oldLogs, oldWeb, oldFile := d.logs, d.web, d.file
+	var retire []func()
+	d.mu.Lock()
+	d.file, d.logs, d.web = p.file, p.logs, p.web
+	for addr, l := range d.listeners {
+		i := p.instances[addr]
+		if i == nil {
+			delete(d.listeners, addr)
+			retire = append(retire, func() { l.close(d.stopped) })
+		} else if l.instance() != i {
+			retire = append(retire, l.replace(i).close)
+		}
+	}
+	for addr, conn := range p.conns {
+		l := newListener(addr, p.instances[addr], d.logs.Logger)
+		d.listeners[addr] = l
+		d.serve(l, conn)
+	}
+	d.forget(oldFile)
+	d.mu.Unlock()
+	if oldWeb != p.web {
+		oldWeb.close()
+		if p.web != nil {
+			p.web.serve(d)
+		}
+	}
+	if oldLogs == p.logs {
+		oldLogs = nil
+	}
+	d.running.Go(func() { finish(retire, oldLogs) })
+}
+
+// serve reads from conn in a goroutine of its own.
+func (d *daemon) serve(l *listener, conn net.PacketConn) {
+	d.logs.Info("listening", "address", conn.LocalAddr().String(), "section", l.instance().section.Name)
+	d.running.Go(func() {
+		if err := l.server.Serve(conn); !errors.Is(err, radius.ErrServerClosed) {
+			select {
+			case d.failed <- fmt.Errorf("%s: %w", l.addr, err):
+			default: // another listener has failed before
+			}
+		}
+	})
+}
+
+// forget drops what is kept of sections that are no more.
+func (d *daemon) forget(old *config.File) {
+	if old == nil {
+		return
+	}
+	names := map[string]bool{}
+	for _, s := range d.file.Servers {
+		names[s.Name] = true
+	}
+	for _, s := range old.Servers {
+		if !names[s.Name] {
+			delete(d.stores, s.Name)
+			d.metrics.forget(s.Name)
+		}
+	}
+}
+
+// finish closes what was replaced. Each waits for its last request, and the logs
+// wait for all.
+func finish(retire []func(), oldLogs *logs) {
+	var wg sync.WaitGroup
+	for _, f := range retire {
+		wg.Go(f)
+	}
+	wg.Wait()
+	if oldLogs != nil {
+		_ = oldLogs.close()
+	}
+}
+
+// surroundings are those of instances that write to l.
+func (d *daemon) surroundings(l *logs) surroundings {
+	return surroundings{
+		logger: l.Logger,
+		store:  d.store,
+		observe: func(section string, e radmfa.Event) {
+			d.metrics.observe(section, e)
+			if l.events == nil {
+				return
+			}
+			if err := writeEvent(l.events, section, e); err != nil {
+				l.Error("an authentication event is not written", "error", err)
+			}
+		},
+		certificate: d.metrics.showed,
+		breaker:     func(section string, up bool) { d.metrics.setUp(section, peerService, up) },
+	}
+}
+
+// store returns the store of a section.
+func (d *daemon) store(section string) challenge.Store {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.stores[section] == nil {
+		d.stores[section] = &challenge.MemoryStore{}
+	}
+	return d.stores[section]
+}
+
+// shutdown stops reading requests and waits for those in flight. They are
+// rejected when ctx ends.
+func (d *daemon) shutdown(ctx context.Context) {
+	d.stopping.Store(true)
+	defer context.AfterFunc(ctx, d.stop)()
+	var wg sync.WaitGroup
+	for _, l := range d.current() {
+		wg.Go(func() { l.close(d.stopped) })
+	}
+	wg.Wait()
+	d.web.close()
+	d.running.Wait()
+	d.stop()
+	_ = d.logs.close()
+}
+
+// serialWriter lets several loggers write to the same place.
+type serialWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (s *serialWriter) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.w.Write(p)
+}

@@ -1,0 +1,282 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/radmfa/radmfa"
+	"github.com/radmfa/radmfa/challenge"
+	"github.com/radmfa/radmfa/duo"
+	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
+	"github.com/radmfa/radmfa/primary"
+	"github.com/radmfa/radmfa/prompt"
+	"github.com/radmfa/radmfa/radius"
+)
+
+// instance is a server section at work.
+type instance struct {
+	section *config.Section
+	server  *radmfa.Server
+	clients *radius.Clients
+	service *duo.Client
+	first   firstFactor
+	inUse   sync.WaitGroup // requests
+}
+
+// surroundings are what the instances of a process share.
+type surroundings struct {
+	logger *slog.Logger
+	store  func(section string) challenge.Store
+	// observe is told each event of a section.
+	observe func(section string, e radmfa.Event)
+	// certificate is told the certificate that somebody showed: "service" or
+	// "first_factor".
+	certificate func(section, peer string, state tls.ConnectionState)
+	// breaker is told whether the service of a section is up.
+	breaker func(section string, up bool)
+}
+
+// discard are the surroundings of an instance that serves nobody.
+func discard() surroundings {
+	return surroundings{
+		logger:      slog.New(slog.DiscardHandler),
+		store:       func(string) challenge.Store { return nil },
+		observe:     func(string, radmfa.Event) {},
+		certificate: func(string, string, tls.ConnectionState) {},
+		breaker:     func(string, bool) {},
+	}
+}
+
+// buildAll makes an instance of every server section. Its error is a
+// config.Problems.
+func buildAll(file *config.File, around surroundings) ([]*instance, error) {
+	var instances []*instance
+	var problems config.Problems
+	for _, s := range file.Servers {
+		i, err := build(s, file.Main, around)
+		if err != nil {
+			problems = append(problems, config.Problem{File: file.Path, Line: s.Line, Section: s.Name, Text: err.Error()})
+			continue
+		}
+		instances = append(instances, i)
+	}
+	if len(problems) > 0 {
+		closeAll(instances)
+		return nil, problems
+	}
+	return instances, nil
+}
+
+func closeAll(instances []*instance) {
+	for _, i := range instances {
+		i.close()
+	}
+}
+
+// build makes an instance of a server section.
+func build(s, main *config.Section, around surroundings) (*instance, error) {
+	logger := around.logger.With("section", s.Name)
+	i := &instance{section: s}
+	var err error
+	if i.clients, err = nasClients(s); err != nil {
+		return nil, err
+	}
+	i.first = newFirstFactor(s, logger, func(state tls.ConnectionState) { around.certificate(s.Name, peerFirstFactor, state) })
+	i.service = serviceClient(s, main, logger, around)
+	i.server = &radmfa.Server{
+		Clients:      i.clients,
+		Primary:      i.first,
+		SecondFactor: tracedService{i.service, func(state tls.ConnectionState) { around.certificate(s.Name, peerService, state) }},
+		Store:        around.store(s.Name),
+		Auto:         autoOf(s),
+		Exempt:       exempt(s),
+		Encoding:     s.Codec("pw_codec"),
+		ClientIP:     clientIP(s),
+		PushLimit:    radmfa.PushLimit{PerMinute: s.Int("max_pushes_per_minute")},
+		OnEvent:      func(_ context.Context, e radmfa.Event) { around.observe(s.Name, e) },
+		Logger:       logger,
+	}
+	if s.Word("failmode") == "secure" {
+		i.server.FailMode = radmfa.FailSecure
+	}
+	if s.Kind() == config.Challenge {
+		i.server.Prompt = renderer(s)
+		i.server.EnrollReject = !s.Bool("enroll_challenge")
+		i.server.SMSAsksAgain = s.Bool("sms_asks_again")
+	}
+	return i, nil
+}
+
+// close frees what the instance holds, once its last request has ended. There may
+// be no new ones.
+func (i *instance) close() {
+	i.inUse.Wait()
+	i.first.close()
+	i.service.CloseIdleConnections()
+}
+
+// nasClients are the devices that may ask.
+func nasClients(s *config.Section) (*radius.Clients, error) {
+	policy := radius.MessageAuthenticatorAuto
+	if s.Bool("force_message_authenticator") {
+		policy = radius.MessageAuthenticatorRequired
+	}
+	var list []radius.Client
+	for _, n := range s.Numbers("radius_ip") {
+		for _, prefix := range s.Prefixes(s.Numbered("radius_ip", n)) {
+			client := radius.Client{Prefix: prefix, Secret: s.Secret(s.Numbered("radius_secret", n)), MessageAuthenticator: policy}
+			if prefix.IsSingleIP() {
+				client.Name = prefix.Addr().String()
+			}
+			list = append(list, client)
+		}
+	}
+	return radius.NewClients(list...)
+}
+
+// serviceClient is the client of the section's service.
+func serviceClient(s, main *config.Section, logger *slog.Logger, around surroundings) *duo.Client {
+	c := &duo.Client{
+		Host:           s.APIHost(),
+		IntegrationKey: s.Text("ikey"),
+		SecretKey:      s.Secret("skey"),
+		Timeout:        cmp.Or(s.Seconds("api_timeout"), -1),
+		RootCAs:        main.Certificates("http_ca_certs_file"),
+		OnBreaker: func(open bool, cause error) {
+			around.breaker(s.Name, !open)
+			if open {
+				logger.Warn("the service cannot be contacted", "failmode", s.Word("failmode"), "error", cause)
+			} else {
+				logger.Info("the service can be contacted again")
+			}
+		},
+	}
+	if host := cmp.Or(s.Text("http_proxy_host"), main.Text("http_proxy_host")); host != "" {
+		port := cmp.Or(s.Text("http_proxy_port"), main.Text("http_proxy_port"))
+		c.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: net.JoinHostPort(strings.Trim(host, "[]"), port)})
+	}
+	return c
+}
+
+// tracedService is a client that tells of the certificates it was shown.
+type tracedService struct {
+	*duo.Client
+	certificate func(tls.ConnectionState)
+}
+
+// Preauth comes first in every login, so it is what opens connections.
+func (t tracedService) Preauth(ctx context.Context, r *duo.PreauthRequest) (*duo.PreauthResponse, error) {
+	return t.Client.Preauth(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		TLSHandshakeDone: func(state tls.ConnectionState, err error) {
+			if err == nil {
+				t.certificate(state)
+			}
+		},
+	}), r)
+}
+
+// renderer is the form of the menu.
+func renderer(s *config.Section) prompt.Renderer {
+	switch s.Word("prompt_format") {
+	case "html":
+		return prompt.HTML{Split: s.Bool("prompt_split")}
+	case "short":
+		return prompt.Short{}
+	default:
+		return prompt.Console{Split: s.Bool("prompt_split"), NoMarkup: s.Bool("prompt_no_markup")}
+	}
+}
+
+// autoOf returns nil for sections that ask the user.
+func autoOf(s *config.Section) *radmfa.Auto {
+	if s.Kind() == config.Challenge {
+		return nil
+	}
+	auto := &radmfa.Auto{}
+	for _, f := range s.List("factors") {
+		auto.Factors = append(auto.Factors, duo.Factor(f))
+	}
+	switch s.Kind() {
+	case config.Auto:
+		auto.Delimiter = s.Text("delimiter")
+		auto.PasswordLength = s.Int("delimited_password_length")
+		if s.Bool("allow_concat") {
+			auto.Concat = radmfa.ConcatAllowed
+		}
+	case config.Concat:
+		auto.Delimiter = s.Text("delimiter")
+		auto.Concat = radmfa.ConcatExpected
+	case config.SecondOnly:
+		auto.Only = true
+	}
+	return auto
+}
+
+// exempt reports who needs no second factor, whatever the case of the letters.
+func exempt(s *config.Section) func(string) bool {
+	var names []string
+	for _, n := range s.Numbers("exempt_username") {
+		names = append(names, s.Text(s.Numbered("exempt_username", n)))
+	}
+	return func(username string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, username) })
+	}
+}
+
+// clientIP finds the address of the user's machine.
+func clientIP(s *config.Section) func(*radius.Packet) netip.Addr {
+	kind := s.Attribute("client_ip_attr")
+	if kind.Vendor != 0 {
+		return radmfa.VendorAddrIn(kind.Vendor, kind.Type)
+	}
+	return radmfa.AddrIn(kind.Type)
+}
+
+// firstFactor is what checks the passwords of a section.
+type firstFactor interface {
+	primary.Authenticator
+	// check tries every server, and returns a line for each.
+	check(ctx context.Context) []finding
+	close()
+}
+
+// finding is what a check found out about one server.
+type finding struct {
+	text string
+	err  error
+}
+
+func newFinding(server string, works []string, err error) finding {
+	return finding{strings.Join(append([]string{server}, works...), "; "), err}
+}
+
+// noFirstFactor is for sections whose device checks the password.
+type noFirstFactor struct{ primary.None }
+
+func (noFirstFactor) check(context.Context) []finding {
+	return []finding{{text: "none: the device checks the password"}}
+}
+
+func (noFirstFactor) close() {}
+
+// newFirstFactor makes the first factor of a server section.
+func newFirstFactor(s *config.Section, logger *slog.Logger, certificate func(tls.ConnectionState)) firstFactor {
+	switch {
+	case s.Client == nil:
+		return noFirstFactor{}
+	case s.Client.Kind() == config.AD:
+		return newDirectory(s.Client, logger, certificate)
+	default:
+		return newUpstream(s, logger)
+	}
+}

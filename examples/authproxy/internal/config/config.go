@@ -1,0 +1,247 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// File is a configuration that can be used.
+type File struct {
+	Path    string
+	Main    *Section
+	Clients []*Section
+	Servers []*Section
+}
+
+// Load reads a file. Its error is a Problems that tells all that is wrong.
+func Load(path string) (*File, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, Problems{{File: path, Text: fmt.Sprintf("the file cannot be read: %v", unwrapPath(err))}}
+	}
+	return read(path, data)
+}
+
+// read is Load of a file whose content is known.
+func read(path string, data []byte) (*File, error) {
+	l := &loader{file: &File{Path: path}, dir: filepath.Dir(path)}
+	raw, problems := parse(data)
+	l.problems = problems
+	l.sections(raw)
+	if l.file.Main == nil {
+		l.file.Main = &Section{Name: Main, kind: kindOf(Main)}
+	}
+	if len(raw) > 0 || len(problems) == 0 {
+		l.relations()
+	}
+	for i := range l.problems {
+		l.problems[i].File = path
+	}
+	if err := l.problems.sorted(); err != nil {
+		return nil, err
+	}
+	return l.file, nil
+}
+
+// loader collects a file and its problems.
+type loader struct {
+	file     *File
+	dir      string // of the file: paths are relative to it
+	problems Problems
+}
+
+func (l *loader) problem(line int, section, key, format string, args ...any) {
+	l.problems = append(l.problems, Problem{Line: line, Section: section, Key: key, Text: fmt.Sprintf(format, args...)})
+}
+
+var numberSuffix = regexp.MustCompile(`\d+$`)
+
+// sections reads each section by its kind.
+func (l *loader) sections(raw []rawSection) {
+	lines := map[string]int{}
+	for _, r := range raw {
+		if first, twice := lines[r.name]; twice {
+			l.problem(r.line, r.name, "", "this section stands in line %d already: give one of them another number at its end", first)
+			continue
+		}
+		lines[r.name] = r.line
+		kind := kindOf(numberSuffix.ReplaceAllString(r.name, ""))
+		if kind == nil || kind.Role == RoleMain && r.name != Main {
+			l.unknownSection(r)
+			continue
+		}
+		s := &Section{Name: r.name, Line: r.line, kind: kind, values: map[string]value{}}
+		l.keys(s, r.keys)
+		switch kind.Role {
+		case RoleMain:
+			l.file.Main = s
+		case RoleClient:
+			l.file.Clients = append(l.file.Clients, s)
+		case RoleServer:
+			l.file.Servers = append(l.file.Servers, s)
+		}
+	}
+}
+
+func kindOf(name string) *SectionKind {
+	for i := range Sections {
+		if Sections[i].Name == name {
+			return &Sections[i]
+		}
+	}
+	return nil
+}
+
+func (l *loader) unknownSection(r rawSection) {
+	if why := refusedSections[numberSuffix.ReplaceAllString(r.name, "")]; why != "" {
+		l.problem(r.line, r.name, "", "%s", why)
+		return
+	}
+	var names []string
+	for _, k := range Sections {
+		names = append(names, k.Name)
+	}
+	l.problem(r.line, r.name, "", "unknown section%s", didYouMean(r.name, names))
+}
+
+// keys reads the keys of a section, and says which are missing.
+func (l *loader) keys(s *Section, raw []rawKey) {
+	for _, r := range raw {
+		if r.times > 1 {
+			l.problem(r.line, s.Name, r.name, "is set %d times: keep one", r.times)
+			continue
+		}
+		l.key(s, r)
+	}
+	for i := range s.kind.Keys {
+		key := &s.kind.Keys[i]
+		if key.Required && len(s.numbers(key)) == 0 && !l.told(s, key) {
+			name := key.Name
+			if key.Numbering == Indexed {
+				name += "_1"
+			}
+			l.problem(s.Line, s.Name, name, "is missing: expected %s (%s)", key.Value.Expect, key.Meaning)
+		}
+	}
+}
+
+// told reports whether there is a problem with a key already, so that it need not
+// be called missing.
+func (l *loader) told(s *Section, key *Key) bool {
+	return slices.ContainsFunc(l.problems, func(p Problem) bool {
+		return p.Section == s.Name && p.Line != s.Line && strings.HasPrefix(p.Key, key.Name)
+	})
+}
+
+// key reads one key.
+func (l *loader) key(s *Section, r rawKey) {
+	name, suffix := splitSecret(r.name)
+	key := s.kind.find(name)
+	if key == nil || suffix != "" && !key.Value.secret {
+		l.problem(r.line, s.Name, r.name, "unknown key%s", didYouMean(r.name, s.kind.names()))
+		return
+	}
+	if suffix == protectedSuffix {
+		l.problem(r.line, s.Name, r.name, "Windows' encryption cannot be undone here: use %s%s=PATH with the secret in a file, or %s=${NAME} with it in an environment variable", name, fileSuffix, name)
+		return
+	}
+	if r.value == "" {
+		return // as if it were not there
+	}
+	v := value{line: r.line}
+	if _, twice := s.values[name]; twice {
+		l.problem(r.line, s.Name, r.name, "%s and %s%s are both set: keep one", name, name, fileSuffix)
+		return
+	}
+	if problem := l.value(&v, key, suffix, r.value); problem != "" {
+		l.problem(r.line, s.Name, r.name, "%s", problem)
+		return
+	}
+	s.values[name] = v
+}
+
+// value reads a value, or says what is wrong with it.
+func (l *loader) value(v *value, key *Key, suffix, raw string) (problem string) {
+	var err error
+	switch {
+	case suffix == fileSuffix:
+		v.text, err = l.secretFile(raw)
+	case key.Value.secret:
+		v.text, err = secretValue(raw)
+	case key.Value.file:
+		v.content, err = l.read(raw)
+		raw = l.path(raw)
+		fallthrough
+	default:
+		v.text = secretText(raw)
+		if why := key.Refused[strings.ToLower(raw)]; why != "" {
+			return fmt.Sprintf("%s cannot be honoured: %s", strings.ToLower(raw), why)
+		}
+		if err == nil && key.Value.check != nil && key.Value.check(raw) != nil {
+			return fmt.Sprintf("%q is not %s%s", raw, key.Value.Expect, commentHint(raw))
+		}
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// commentHint is for those who write comments behind values.
+func commentHint(raw string) string {
+	if strings.ContainsAny(raw, ";#") {
+		return "; a comment stands on a line of its own"
+	}
+	return ""
+}
+
+// path makes a path relative to the file's folder.
+func (l *loader) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(l.dir, name)
+}
+
+// read returns the content of a file that the configuration names.
+func (l *loader) read(name string) ([]byte, error) {
+	content, err := os.ReadFile(l.path(name))
+	if err != nil {
+		return nil, fmt.Errorf("the file %q cannot be read: %w", l.path(name), unwrapPath(err))
+	}
+	return content, nil
+}
+
+// find returns the key with a name as it stands in a file.
+func (k *SectionKind) find(name string) *Key {
+	base, number := splitNumber(name)
+	for i := range k.Keys {
+		key := &k.Keys[i]
+		switch {
+		case key.Name == name && key.Numbering != Indexed,
+			key.Name == base && key.Numbering == Listed && number > 1,
+			key.Name == base && key.Numbering == Indexed && number > 0:
+			return key
+		}
+	}
+	return nil
+}
+
+// names lists the keys for somebody who has mistyped one.
+func (k *SectionKind) names() []string {
+	var names []string
+	for _, key := range k.Keys {
+		name := key.Name
+		if key.Numbering == Indexed {
+			name += "_1"
+		}
+		names = append(names, name)
+	}
+	slices.SortFunc(names, cmp.Compare)
+	return names
+}

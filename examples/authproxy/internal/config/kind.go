@@ -1,0 +1,219 @@
+package config
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/radmfa/radmfa/primary/ldapauth"
+	"github.com/radmfa/radmfa/primary/radiusauth"
+)
+
+// Kind is a kind of value.
+type Kind struct {
+	// Expect says what is expected, as the end of "expected ...".
+	Expect string
+
+	secret bool
+	file   bool // the value is the path of a file
+	check  func(value string) error
+}
+
+// The kinds of values. What they accept, the accessors of Section can read.
+var (
+	text      = Kind{Expect: "text"}
+	secret    = Kind{Expect: "text, or ${NAME} for an environment variable", secret: true}
+	boolean   = Kind{Expect: "true or false", check: func(s string) error { _, err := parseBool(s); return err }}
+	port      = integer(1, 65535)
+	seconds   = Kind{Expect: "a number of seconds", check: func(s string) error { _, err := parseSeconds(s); return err }}
+	address   = Kind{Expect: "an IP address", check: func(s string) error { _, err := netip.ParseAddr(s); return err }}
+	dn        = Kind{Expect: "a DN such as CN=Users,DC=example,DC=com", check: directory(func(a *ldapauth.Authenticator, s string) { a.BaseDN = s })}
+	groupDN   = Kind{Expect: "a DN such as CN=VPN,DC=example,DC=com", check: directory(func(a *ldapauth.Authenticator, s string) { a.Groups = []string{s} })}
+	filter    = Kind{Expect: "an LDAP filter such as (objectClass=person)", check: directory(func(a *ldapauth.Authenticator, s string) { a.Filter = s })}
+	ldapName  = Kind{Expect: "the name of an LDAP attribute", check: directory(func(a *ldapauth.Authenticator, s string) { a.UsernameAttribute = s })}
+	clients   = Kind{Expect: "an IP address, a network (192.0.2.0/24, 192.0.2.0/255.255.255.0) or a range (192.0.2.1-192.0.2.9)", check: func(s string) error { _, err := parsePrefixes(s); return err }}
+	host      = Kind{Expect: "a host name or IP address", check: checkHost}
+	apiHost   = Kind{Expect: "a host name such as api-XXXXXXXX.duosecurity.com, with :port or without", check: checkHost}
+	listen    = Kind{Expect: "an address and port such as 127.0.0.1:9090", check: checkListen}
+	attribute = Kind{Expect: "the name of a RADIUS attribute, such as Calling-Station-Id", check: func(s string) error { _, err := parseAttribute(s); return err }}
+	attrs     = Kind{Expect: "names of RADIUS attributes, separated by commas", check: func(s string) error { _, err := parseAttributes(s); return err }}
+	codec     = Kind{Expect: "a character set such as utf-8, latin-1 or cp1252", check: func(s string) error { _, err := parseCodec(s); return err }}
+	facility  = Kind{Expect: "a syslog facility such as daemon, auth or local0", check: func(s string) error { return enum(Facilities...).check(parseFacility(s)) }}
+	factors   = Kind{Expect: "some of auto, push, phone and passcode, separated by commas", check: checkFactors}
+	syslogTo  = Kind{Expect: "true, false, or a syslog server such as udp://192.0.2.1:514", check: func(s string) error { _, _, _, err := parseSyslog(s); return err }}
+	authority = Kind{Expect: "the path of a PEM file with CA certificates", file: true, check: checkCertificates}
+)
+
+// directory checks a value as the field of an Authenticator. A check that may take
+// no time gives no statuses where a field is wrong, and asks nobody.
+func directory(set func(a *ldapauth.Authenticator, value string)) func(string) error {
+	return func(s string) error {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		a := &ldapauth.Authenticator{Hosts: []string{"localhost"}, BaseDN: "dc=example"}
+		set(a, s)
+		if statuses, err := a.Check(ctx); statuses == nil {
+			return err
+		}
+		return a.Close()
+	}
+}
+
+func integer(least, most int) Kind {
+	expect := fmt.Sprintf("a whole number from %d to %d", least, most)
+	if most == math.MaxInt {
+		expect = fmt.Sprintf("a whole number, %d or more", least)
+	}
+	return Kind{Expect: expect, check: func(s string) error {
+		if n, err := strconv.Atoi(s); err != nil || n < least || n > most {
+			return errors.New("out of range")
+		}
+		return nil
+	}}
+}
+
+// enum is one of some words, in any case.
+func enum(words ...string) Kind {
+	return Kind{Expect: strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1], check: func(s string) error {
+		if !slices.Contains(words, strings.ToLower(s)) {
+			return errors.New("unknown word")
+		}
+		return nil
+	}}
+}
+
+func parseBool(s string) (bool, error) {
+	switch strings.ToLower(s) {
+	case "true", "yes", "on", "1":
+		return true, nil
+	case "false", "no", "off", "0":
+		return false, nil
+	}
+	return false, errors.New("neither true nor false")
+}
+
+// parseSeconds takes up to a day: more is a mistake in the unit.
+func parseSeconds(s string) (time.Duration, error) {
+	n, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(n >= 0 && n <= 86400) {
+		return 0, errors.New("no number of seconds")
+	}
+	return time.Duration(n * float64(time.Second)), nil
+}
+
+func checkHost(s string) error {
+	host, _ := splitHost(s)
+	if host == "" || strings.ContainsAny(host, "/@ \t?#") || strings.Contains(s, "://") {
+		return errors.New("no host name")
+	}
+	if _, rest := splitHost(s); rest != "" {
+		return port.check(rest)
+	}
+	return nil
+}
+
+// splitHost returns the parts of host:port; the port may be missing.
+func splitHost(s string) (host, portNumber string) {
+	if h, p, err := net.SplitHostPort(s); err == nil {
+		return h, p
+	}
+	return strings.Trim(s, "[]"), ""
+}
+
+func checkListen(s string) error {
+	host, p, err := net.SplitHostPort(s)
+	if err != nil {
+		return err
+	}
+	if host != "" && host != "localhost" {
+		if _, err := netip.ParseAddr(host); err != nil {
+			return err
+		}
+	}
+	return integer(0, 65535).check(p)
+}
+
+// paloAlto is a word for PaloAlto-Client-Source-IP.
+const paloAlto = "paloalto"
+
+func parseAttribute(s string) (radiusauth.Kind, error) {
+	if strings.EqualFold(s, paloAlto) {
+		return radiusauth.Kind{Vendor: 25461, Type: 7}, nil
+	}
+	return radiusauth.ParseKind(s)
+}
+
+func parseAttributes(s string) ([]radiusauth.Kind, error) {
+	var kinds []radiusauth.Kind
+	for _, name := range splitList(s) {
+		kind, err := radiusauth.ParseKind(name)
+		if err != nil {
+			return nil, err
+		}
+		kinds = append(kinds, kind)
+	}
+	return kinds, nil
+}
+
+// splitList splits at commas and drops what is blank.
+func splitList(s string) []string {
+	var list []string
+	for item := range strings.SplitSeq(s, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			list = append(list, item)
+		}
+	}
+	return list
+}
+
+func checkFactors(s string) error {
+	for _, f := range splitList(s) {
+		if err := enum("auto", "push", "phone", "passcode").check(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parseSyslog reads log_syslog: whether, and which server. The local one has no
+// network.
+func parseSyslog(s string) (on bool, network, address string, err error) {
+	if on, err := parseBool(s); err == nil {
+		return on, "", "", nil
+	}
+	network, address = "udp", s
+	if before, after, found := strings.Cut(s, "://"); found {
+		network, address = strings.ToLower(before), after
+	}
+	host, portNumber := splitHost(address)
+	if portNumber == "" {
+		portNumber = "514"
+	}
+	if network != "udp" && network != "tcp" || checkHost(net.JoinHostPort(host, portNumber)) != nil || host == "" {
+		return false, "", "", errors.New("no syslog server")
+	}
+	return true, network, net.JoinHostPort(host, portNumber), nil
+}
+
+// parseFacility takes the prefix off LOG_LOCAL0.
+func parseFacility(s string) string { return strings.TrimPrefix(strings.ToLower(s), "log_") }
+
+func checkCertificates(path string) error {
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(pem) {
+		return errors.New("it holds no certificate")
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// relations checks what concerns more than one value.
+func (l *loader) relations() {
+	if len(l.file.Servers) == 0 && !l.toldOf(RoleServer) {
+		l.problem(0, "", "", "there is no server section: add [%s]", Challenge)
+	}
+	for _, s := range l.file.Clients {
+		switch s.Kind() {
+		case AD:
+			l.serviceAccount(s)
+		case RADIUS:
+			l.pairs(s, "port", "host")
+		}
+	}
+	for _, s := range l.file.Servers {
+		l.pairs(s, "radius_ip", "radius_secret")
+		l.pairs(s, "radius_secret", "radius_ip")
+		l.twice(s)
+		l.client(s)
+		if _, given := splitHost(s.Text("api_host")); given != "" && s.Set("api_port") && given != s.Text("api_port") {
+			l.problem(s.values["api_port"].line, s.Name, "api_port", "api_host names another port: keep one of them")
+		}
+	}
+	l.ports()
+}
+
+// toldOf reports whether a section of that role was refused, so that it need not
+// be called missing.
+func (l *loader) toldOf(role Role) bool {
+	return role == RoleServer && slices.ContainsFunc(l.problems, func(p Problem) bool {
+		return p.Key == "" && strings.Contains(p.Section, "server")
+	})
+}
+
+// serviceAccount: a name is needed, and a DN counts only with plain binds.
+func (l *loader) serviceAccount(s *Section) {
+	if s.Set("service_account_username") || s.Set("bind_dn") && s.Word("auth_type") == "plain" {
+		return
+	}
+	l.problem(s.Line, s.Name, "service_account_username", "is missing: expected the name of an account that may search the directory")
+}
+
+// pairs says which numbers one key of a pair has and the other has not.
+func (l *loader) pairs(s *Section, has, lacks string) {
+	other := s.Numbers(lacks)
+	for _, number := range s.Numbers(has) {
+		name, missing := s.Numbered(has, number), s.Numbered(lacks, number)
+		if slices.Contains(other, number) || l.told(s, &Key{Name: missing}) || missing == lacks+"_1" && len(other) == 0 {
+			continue
+		}
+		l.problem(s.values[name].line, s.Name, name, "%s is missing, which belongs to it", missing)
+	}
+}
+
+// twice says which networks have two secrets.
+func (l *loader) twice(s *Section) {
+	owner := map[netip.Prefix]string{}
+	for _, n := range s.Numbers("radius_ip") {
+		name := s.Numbered("radius_ip", n)
+		for _, prefix := range s.Prefixes(name) {
+			if other := owner[prefix]; other != "" {
+				l.problem(s.values[name].line, s.Name, name, "%s belongs to %s already", prefix, other)
+				break
+			}
+			owner[prefix] = name
+		}
+	}
+}
+
+// client finds the section that checks the first factor.
+func (l *loader) client(s *Section) {
+	name := strings.ToLower(s.Text("client"))
+	line := s.values["client"].line
+	var names []string
+	var found *Section
+	for _, c := range l.file.Clients {
+		names = append(names, c.Name)
+		if c.Name == name || name == "" && len(l.file.Clients) == 1 {
+			found = c
+		}
+	}
+	switch {
+	case s.Kind() == SecondOnly && (name == "" || found != nil && found.Kind() == NoPrimary):
+		return // there is no first factor, whatever clients others have
+	case s.Kind() == SecondOnly:
+		l.problem(line, s.Name, "client", "there is no first factor here: set it to a [%s] section, or take the line out", NoPrimary)
+	case found != nil && found.Kind() != NoPrimary:
+		s.Client = found
+	case found != nil: // no first factor is wanted
+	case name != "":
+		l.problem(line, s.Name, "client", "there is no section [%s]%s", name, didYouMean(name, names))
+	case len(names) > 1:
+		l.problem(s.Line, s.Name, "client", "is missing: expected one of %s", strings.Join(names, ", "))
+	default:
+		l.problem(s.Line, s.Name, "client", "there is no client section: add [%s], [%s] or [%s]", AD, RADIUS, NoPrimary)
+	}
+}
+
+// ports says which sections want the same port of the same address.
+func (l *loader) ports() {
+	for i, s := range l.file.Servers {
+		for _, earlier := range l.file.Servers[:i] {
+			host, portNumber, _ := net.SplitHostPort(s.Listen(l.file.Main))
+			other, otherPort, _ := net.SplitHostPort(earlier.Listen(l.file.Main))
+			if portNumber == otherPort && (host == other || host == "" || other == "") {
+				l.problem(max(s.Line, s.values["port"].line), s.Name, "port", "[%s] listens on port %s already: give each server section its own", earlier.Name, portNumber)
+				break
+			}
+		}
+	}
+}

@@ -1,0 +1,209 @@
+package config
+
+import (
+	"math"
+	"slices"
+)
+
+// Role is what sections of a kind are for.
+type Role int
+
+// The roles.
+const (
+	RoleMain   Role = iota
+	RoleClient      // how the first factor is checked
+	RoleServer      // what listens for requests
+)
+
+// SectionKind describes the sections of one kind, such as [ad_client] and
+// [ad_client2].
+type SectionKind struct {
+	Name string
+	Role Role
+	Keys []Key
+}
+
+// Numbering says whether a key can be given several times.
+type Numbering int
+
+// The numberings.
+const (
+	Single  Numbering = iota
+	Listed            // host, host_2, host_3, ...
+	Indexed           // radius_ip_1, radius_ip_2, ...
+)
+
+// Key describes a key. Where it holds a secret, the same key with the suffix
+// _file takes the secret from a file.
+type Key struct {
+	Name      string // without number
+	Numbering Numbering
+	Value     Kind
+	Default   string // empty: none
+	Required  bool
+	Ours      bool // the replaced proxy does not know it
+	Meaning   string
+
+	// Refused are values that cannot be honoured, in lower case, and why.
+	Refused map[string]string
+}
+
+// Label is the name as it stands in documents: "host, host_N".
+func (k *Key) Label() string {
+	switch k.Numbering {
+	case Listed:
+		return k.Name + ", " + k.Name + "_N"
+	case Indexed:
+		return k.Name + "_N"
+	default:
+		return k.Name
+	}
+}
+
+// The kinds of sections.
+const (
+	Main       = "main"
+	AD         = "ad_client"
+	RADIUS     = "radius_client"
+	NoPrimary  = "duo_only_client"
+	Challenge  = "radius_server_challenge"
+	Auto       = "radius_server_auto"
+	Concat     = "radius_server_concat"
+	SecondOnly = "radius_server_duo_only"
+)
+
+// Sections lists what a file may hold.
+var Sections = []SectionKind{
+	{Main, RoleMain, mainKeys},
+	{AD, RoleClient, adKeys},
+	{RADIUS, RoleClient, radiusKeys},
+	{NoPrimary, RoleClient, nil},
+	{Challenge, RoleServer, slices.Concat(serverKeys, challengeKeys)},
+	{Auto, RoleServer, slices.Concat(serverKeys, autoKeys)},
+	{Concat, RoleServer, slices.Concat(serverKeys, concatKeys)},
+	{SecondOnly, RoleServer, slices.Concat(serverKeys, onlyKeys)},
+}
+
+// refusedSections are kinds of sections that are known and not served, and what
+// to do.
+var refusedSections = map[string]string{
+	"cloud":                "directory synchronisation is not done here: leave it to the service's own means, and take this section out",
+	"sso":                  "single sign-on is not done here: take this section out",
+	"ldap_server_auto":     "logins by LDAP are not served: move the device to RADIUS and [radius_server_auto]",
+	"http_proxy":           "this is no HTTP proxy: use one of your own, and take this section out",
+	"radius_server_eap":    "EAP is not served: move the device to PAP and [radius_server_challenge] or [radius_server_auto]",
+	"radius_server_iframe": "the web prompt in a frame no longer exists: use [radius_server_challenge]",
+}
+
+var mainKeys = []Key{
+	{Name: "debug", Value: boolean, Default: "false", Meaning: "log each stage of each login"},
+	{Name: "log_dir", Value: text, Meaning: "folder of the log files; default: that of systemd's `LogsDirectory=`, `log` beside the folder `conf` that the file is in, or else `log` beside the file"},
+	{Name: "log_file", Value: boolean, Default: "true", Meaning: "log to `authproxy.log` in `log_dir`"},
+	{Name: "log_stdout", Value: boolean, Default: "false", Meaning: "log to the standard output"},
+	{Name: "log_syslog", Value: syslogTo, Default: "false", Meaning: "log to syslog (not on Windows)"},
+	{Name: "syslog_facility", Value: facility, Default: "daemon", Meaning: "facility of `log_syslog`, with the prefix `LOG_` or without"},
+	{Name: "log_auth_events", Value: boolean, Default: "false", Meaning: "write events to `authevents.log` in `log_dir`, or to the standard output when `log_file` is false"},
+	{Name: "log_sso_events", Value: boolean, Default: "false", Meaning: "there is no single sign-on, so there are no such events"},
+	{Name: "log_max_files", Value: integer(0, math.MaxInt), Default: "6", Meaning: "old log files to keep, 0: all"},
+	{Name: "log_max_size", Value: integer(0, math.MaxInt), Default: "10485760", Meaning: "bytes (rounded up to MiB) after which a new log file begins, 0: never"},
+	{Name: "log_format", Value: enum("text", "json"), Default: "text", Ours: true, Meaning: "form of the log lines"},
+	{Name: "http_ca_certs_file", Value: authority, Meaning: "authorities of the service's certificate; default: the system's"},
+	{Name: "http_proxy_host", Value: host, Meaning: "HTTP proxy for calls to the service; default: that of the environment (HTTPS_PROXY)"},
+	{Name: "http_proxy_port", Value: port, Default: "80", Meaning: "port of `http_proxy_host`"},
+	{Name: "interface", Value: address, Meaning: "address to listen on; default: all, IPv4 and IPv6"},
+	{Name: "test_connectivity_on_startup", Value: boolean, Default: "false", Meaning: "do what `authproxy check` does at start, into the log"},
+	{Name: "fips_mode", Value: boolean, Default: "false", Meaning: "whether only FIPS algorithms may be used", Refused: refuseTrue("RADIUS is made of MD5, which is no FIPS algorithm")},
+	{Name: "metrics_address", Value: listen, Ours: true, Meaning: "where `/metrics` (Prometheus) and `/healthz` are served; default: nowhere"},
+}
+
+// refuseTrue refuses a boolean that is true.
+func refuseTrue(why string) map[string]string {
+	return map[string]string{"true": why, "yes": why, "on": why, "1": why}
+}
+
+// Facilities are the names that syslog_facility knows.
+var Facilities = []string{
+	"kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp",
+	"local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+}
+
+var adKeys = []Key{
+	{Name: "host", Numbering: Listed, Value: host, Required: true, Meaning: "directory servers; the next is asked when one does not answer"},
+	{Name: "port", Value: port, Meaning: "port; default: 389, with `transport=ldaps` 636"},
+	{Name: "service_account_username", Value: text, Meaning: "account that searches; required unless `bind_dn` is set"},
+	{Name: "service_account_password", Value: secret, Required: true, Meaning: "its password"},
+	{Name: "bind_dn", Value: text, Meaning: "DN of the account that searches, used with `auth_type=plain`"},
+	{Name: "search_dn", Value: dn, Required: true, Meaning: "entry below which users are"},
+	{Name: "security_group_dn", Value: groupDN, Meaning: "group that users must be direct members of, or have as their primary group"},
+	{Name: "ldap_filter", Value: filter, Meaning: "filter that users must match"},
+	{Name: "username_attribute", Value: ldapName, Default: "sAMAccountName", Meaning: "attribute that holds the user name"},
+	{Name: "at_attribute", Value: ldapName, Default: "userPrincipalName", Meaning: "attribute that holds names with an @"},
+	{Name: "auth_type", Value: enum("plain", "ntlm2", "ntlm1", "sspi"), Default: "ntlm2", Meaning: "how passwords are proved: `plain` or `ntlm2`", Refused: map[string]string{
+		"sspi":  "the account of the Windows service cannot be used: set auth_type=plain, transport=starttls and a service account",
+		"ntlm1": "NTLMv1 is broken: set auth_type=ntlm2, or auth_type=plain with transport=starttls",
+	}},
+	{Name: "ntlm_domain", Value: text, Meaning: "NetBIOS domain, with `auth_type=ntlm2`"},
+	{Name: "ntlm_workstation", Value: text, Meaning: "name of this computer, with `auth_type=ntlm2`"},
+	{Name: "transport", Value: enum("clear", "starttls", "ldaps"), Default: "clear", Meaning: "how connections are protected"},
+	{Name: "timeout", Value: seconds, Default: "10", Meaning: "seconds for one host"},
+	{Name: "ssl_ca_certs_file", Value: authority, Meaning: "authorities of the servers' certificates; default: the system's. Unlike before, certificates are always verified"},
+	{Name: "ssl_verify_hostname", Value: boolean, Default: "true", Meaning: "whether the certificate must be for the host's name"},
+}
+
+var radiusKeys = []Key{
+	{Name: "host", Numbering: Listed, Value: address, Required: true, Meaning: "RADIUS servers; the next is asked when one does not answer"},
+	{Name: "port", Numbering: Listed, Value: port, Default: "1812", Meaning: "port of the host with the same number"},
+	{Name: "secret", Value: secret, Required: true, Meaning: "secret shared with all of them"},
+	{Name: "retries", Value: integer(1, 100), Default: "3", Meaning: "tries at each server"},
+	{Name: "retry_wait", Value: seconds, Default: "2", Meaning: "seconds between tries"},
+	{Name: "nas_ip", Value: address, Meaning: "NAS-IP-Address to send; default: this host's"},
+	{Name: "pass_through_all", Value: boolean, Default: "false", Meaning: "send on all attributes of the server's answer"},
+	{Name: "pass_through_attr_names", Value: attrs, Meaning: "attributes of the server's answer to send on"},
+	{Name: "pw_codec", Value: codec, Default: "utf-8", Meaning: "character set of passwords at the server"},
+	{Name: "force_message_authenticator", Value: boolean, Default: "false", Ours: true, Meaning: "take no reply without Message-Authenticator (CVE-2024-3596); false: only from a server that has never sent one"},
+}
+
+// serverKeys are those of every server section.
+var serverKeys = []Key{
+	{Name: "ikey", Value: text, Required: true, Meaning: "integration key"},
+	{Name: "skey", Value: secret, Required: true, Meaning: "secret key"},
+	{Name: "api_host", Value: apiHost, Required: true, Meaning: "host of the service, with port or without"},
+	{Name: "api_port", Value: port, Meaning: "port of the service; default: 443"},
+	{Name: "radius_ip", Numbering: Indexed, Value: clients, Required: true, Meaning: "devices that may ask"},
+	{Name: "radius_secret", Numbering: Indexed, Value: secret, Required: true, Meaning: "secret shared with the devices of the same number"},
+	{Name: "client", Value: text, Meaning: "section that checks the first factor; may be missing when there is only one"},
+	{Name: "port", Value: port, Default: "1812", Meaning: "UDP port to listen on"},
+	{Name: "interface", Value: address, Meaning: "address to listen on; default: that of `[main]`"},
+	{Name: "failmode", Value: enum("safe", "secure"), Default: "safe", Meaning: "what happens after a right first factor when the service cannot be contacted: `safe` accepts, `secure` rejects"},
+	{Name: "api_timeout", Value: seconds, Default: "0", Meaning: "seconds for calls to the service that wait for no person, 0: no limit"},
+	{Name: "exempt_username", Numbering: Indexed, Value: text, Meaning: "users who need no second factor, in any case of letters"},
+	{Name: "client_ip_attr", Value: attribute, Default: "Calling-Station-Id", Meaning: "attribute with the user's address, or `paloalto`"},
+	{Name: "pass_through_all", Value: boolean, Meaning: "as in `[radius_client]`, for this section only"},
+	{Name: "pass_through_attr_names", Value: attrs, Meaning: "as in `[radius_client]`, for this section only"},
+	{Name: "pw_codec", Value: codec, Default: "utf-8", Meaning: "character set of what the devices send"},
+	{Name: "force_message_authenticator", Value: boolean, Default: "false", Meaning: "drop requests without Message-Authenticator; false: only those of a device that has sent one before"},
+	{Name: "http_proxy_host", Value: host, Meaning: "as in `[main]`, for this section only"},
+	{Name: "http_proxy_port", Value: port, Meaning: "as in `[main]`, for this section only"},
+	{Name: "max_pushes_per_minute", Value: integer(0, 1000), Default: "0", Ours: true, Meaning: "pushes, calls and SMS to one user, 0: no limit"},
+}
+
+var challengeKeys = []Key{
+	{Name: "prompt_format", Value: enum("console", "html", "short"), Default: "console", Meaning: "form of the menu; one over 253 bytes falls back to `short`"},
+	{Name: "enroll_challenge", Value: boolean, Default: "true", Meaning: "tell users how to enroll in an Access-Challenge (every answer is rejected), or else in an Access-Reject"},
+	{Name: "prompt_split", Value: boolean, Default: "false", Ours: true, Meaning: "send a long menu in up to three Reply-Messages before falling back"},
+	{Name: "prompt_no_markup", Value: boolean, Default: "false", Ours: true, Meaning: "leave `<`, `>` and `&` out of console texts, for ocserv"},
+	{Name: "sms_asks_again", Value: boolean, Default: "false", Ours: true, Meaning: "ask for the passcode in the same login after an SMS"},
+}
+
+// concatKeys are those of sections that start the second factor at once.
+var concatKeys = []Key{
+	{Name: "factors", Value: factors, Default: "auto", Meaning: "what is started when the user appends nothing: the first of auto, push, phone, passcode that the user's devices can do"},
+	{Name: "delimiter", Value: text, Default: ",", Meaning: "what stands between password and factor"},
+}
+
+var autoKeys = slices.Concat(concatKeys, []Key{
+	{Name: "delimited_password_length", Value: integer(1, 128), Meaning: "the password has so many characters, what follows is the factor; takes the place of `delimiter`"},
+	{Name: "allow_concat", Value: boolean, Default: "true", Meaning: "try digits at the end of the password as a passcode when the password is wrong with them"},
+})
+
+var onlyKeys = concatKeys[:1]

@@ -1,0 +1,232 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/radmfa/radmfa/duo/duotest"
+)
+
+// slow are users who look at their phone after a while.
+func slow(delay time.Duration) map[string]*duotest.User {
+	return map[string]*duotest.User{"jdoe": {Devices: []duotest.Device{{Answer: duotest.After(delay, duotest.Approve)}}}}
+}
+
+// pushing starts a login and waits until its push is out.
+func (p *proxy) pushing(port int) <-chan error {
+	done := make(chan error, 1)
+	before := len(p.service.Transactions())
+	go func() {
+		reply, err := nas(port).Login(context.Background(), "jdoe", userPass, "push")
+		if err == nil && !reply.Accepted() {
+			err = fmt.Errorf("%s", reply)
+		}
+		done <- err
+	}()
+	require.Eventually(p.t, func() bool { return len(p.service.Transactions()) > before }, 10*time.Second, time.Millisecond)
+	return done
+}
+
+func TestSIGTERMWaitsForAPush(t *testing.T) {
+	l := newLab(t, slow(2*time.Second))
+	port := freePort(t)
+	p := l.run(mainSection + noPrimary + l.section("radius_server_challenge", port))
+	login := p.pushing(port)
+	p.signal(syscall.SIGTERM)
+	require.NoError(t, <-login)
+	assert.Equal(t, exitOK, p.ends(5*time.Second))
+}
+
+func TestASecondSIGTERMEndsAtOnce(t *testing.T) {
+	l := newLab(t, slow(50*time.Second))
+	port := freePort(t)
+	p := l.run(mainSection + noPrimary + l.section("radius_server_challenge", port))
+	login := p.pushing(port)
+	p.signal(syscall.SIGTERM)
+	p.logged("a second signal ends them")
+	p.signal(syscall.SIGTERM)
+	assert.Equal(t, exitOK, p.ends(3*time.Second))
+	assert.Error(t, <-login)
+}
+
+func TestAReloadUnderLoadLosesNoLogin(t *testing.T) {
+	const logins = 1000
+	l := newLab(t, slow(4*time.Second))
+	port, other := freePort(t), freePort(t)
+	config := mainSection + noPrimary + l.section("radius_server_challenge", port)
+	p := l.run(strings.Replace(config, "debug=true", "debug=false", 1))
+	var accepted atomic.Int64
+	var wg sync.WaitGroup
+	for n := range logins {
+		wg.Go(func() {
+			time.Sleep(time.Duration(n) * 3 * time.Millisecond) // some before, some after the reloads
+			reply, err := nas(port).Login(context.Background(), "jdoe", userPass, "push")
+			if err == nil && reply.Accepted() {
+				accepted.Add(1)
+			}
+		})
+	}
+	for i := range 3 {
+		time.Sleep(time.Second)
+		l.write("authproxy.cfg", config+fmt.Sprintf("exempt_username_1=user%d\n", i)+l.section("radius_server_auto", other))
+		p.signal(syscall.SIGHUP)
+	}
+	wg.Wait()
+	assert.EqualValues(t, logins, accepted.Load())
+	assert.Len(t, l.service.Transactions(), logins, "one push each")
+	assert.Equal(t, 3, strings.Count(p.log.String(), "msg=reloaded"))
+}
+
+func TestAReloadChangesWhatTheFileSays(t *testing.T) {
+	l := newLab(t, users())
+	first, second, third := freePort(t), freePort(t), freePort(t)
+	p := l.run(mainSection + noPrimary + l.section("radius_server_challenge", first) + l.section("radius_server_auto", second))
+	waiting := p.login(nas(first), "jdoe", userPass)
+	require.True(t, waiting.Challenged())
+
+	l.write("authproxy.cfg", mainSection+noPrimary+l.section("radius_server_challenge", first, "prompt_format=short", "exempt_username_1=backup")+l.section("radius_server_challenge2", third))
+	p.signal(syscall.SIGHUP)
+	p.logged("msg=reloaded")
+	reply, err := nas(first).Answer(context.Background(), waiting, "1")
+	require.NoError(t, err)
+	assert.True(t, reply.Accepted(), "a challenge of before is answered after")
+	assert.True(t, p.login(nas(first), "backup", userPass).Accepted())
+	assert.Contains(t, p.login(nas(first), "jdoe", userPass).Message(), "Choose a secondary factor")
+	assert.True(t, p.login(nas(third), "jdoe", userPass).Challenged())
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_, err = nas(second).Login(ctx, "jdoe", userPass)
+	assert.Error(t, err, "the port of a section that is gone is closed")
+}
+
+func TestAReloadChangesLogsAndMetrics(t *testing.T) {
+	l := newLab(t, slow(time.Second))
+	port := freePort(t)
+	rest := noPrimary + l.section("radius_server_challenge", port)
+	p := l.run(mainSection + "metrics_address=127.0.0.1:0\n" + rest)
+	assert.Contains(t, l.get(p, "/healthz"), "serving")
+	login := p.pushing(port)
+	l.write("authproxy.cfg", "[main]\nlog_dir=logs\nhttp_ca_certs_file=ca.pem\nlog_format=json\n"+rest)
+	p.signal(syscall.SIGHUP)
+	require.NoError(t, <-login)
+	p.logged(`msg="radmfa: login accepted"`) // the login of before ends in the log of before
+	_, err := net.Dial("tcp", metricsAt.FindStringSubmatch(p.log.String())[1])
+	assert.Error(t, err, "no metrics any more")
+	assert.NotContains(t, p.log.String(), "msg=reloaded")
+	content, err := os.ReadFile(filepath.Join(l.dir, "logs", logName))
+	require.NoError(t, err)
+	assert.Contains(t, string(content), `"msg":"reloaded"`)
+}
+
+func TestABadFileKeepsTheOldConfiguration(t *testing.T) {
+	l := newLab(t, users())
+	port := freePort(t)
+	good := mainSection + noPrimary + l.section("radius_server_challenge", port)
+	p := l.run(good)
+	taken, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = taken.Close() }()
+	for _, bad := range []string{
+		good + "failmode=open\n",
+		good + l.section("radius_server_challenge2", taken.LocalAddr().(*net.UDPAddr).Port, "interface=127.0.0.1"),
+		strings.Replace(good, "[main]", "[main]\nmetrics_address=192.0.2.1:9\nlog_format=json", 1),
+		good + "interface=127.0.0.1\n",
+	} {
+		before := strings.Count(p.log.String(), "not reloaded")
+		l.write("authproxy.cfg", bad)
+		p.signal(syscall.SIGHUP)
+		require.Eventually(t, func() bool { return strings.Count(p.log.String(), "not reloaded") > before }, 5*time.Second, 10*time.Millisecond)
+		assert.True(t, p.login(nas(port), "jdoe", userPass, "1").Accepted())
+	}
+	p.logged(`failmode: \"open\" is not safe or secure`)
+	p.logged("a change of interface takes a restart")
+}
+
+func TestLogsGoToFilesThatAreRotatedAndReopened(t *testing.T) {
+	l := newLab(t, users())
+	port := freePort(t)
+	p := l.run("[main]\nlog_stdout=true\nlog_format=json\nlog_dir=logs\nlog_auth_events=true\nlog_max_size=1\nlog_max_files=2\nhttp_ca_certs_file=ca.pem\n[duo_only_client]\n" +
+		l.section("radius_server_challenge", port))
+	assert.True(t, p.login(nas(port), "jdoe", userPass, "1").Accepted())
+	for _, name := range []string{logName, eventsName} {
+		path := filepath.Join(l.dir, "logs", name)
+		require.NoError(t, os.Rename(path, path+".moved"))
+		content, err := os.ReadFile(path + ".moved")
+		require.NoError(t, err)
+		for line := range strings.Lines(string(content)) {
+			assert.True(t, strings.HasPrefix(line, "{"), line)
+		}
+	}
+	p.signal(syscall.SIGHUP)
+	p.logged(`"msg":"reloaded"`)
+	assert.True(t, p.login(nas(port), "jdoe", userPass, "1").Accepted())
+	for _, name := range []string{logName, eventsName} {
+		info, err := os.Stat(filepath.Join(l.dir, "logs", name))
+		require.NoError(t, err)
+		assert.NotZero(t, info.Size(), name)
+	}
+}
+
+func TestSyslogGetsTheLog(t *testing.T) {
+	server, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = server.Close() }()
+	l := newLab(t, users())
+	l.run(mainSection + "log_syslog=udp://" + server.LocalAddr().String() + "\nsyslog_facility=local3\n" + noPrimary +
+		l.section("radius_server_challenge", freePort(t)))
+	packet := make([]byte, 2048)
+	require.NoError(t, server.SetReadDeadline(time.Now().Add(5*time.Second)))
+	n, _, err := server.ReadFrom(packet)
+	require.NoError(t, err)
+	line := string(packet[:n])
+	assert.True(t, strings.HasPrefix(line, "<158>"), "facility 19, severity 6: %s", line)
+	assert.Contains(t, line, "authproxy")
+	assert.Contains(t, line, "msg=listening")
+}
+
+func TestSystemdIsToldWhatHappens(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	next := func(want string) {
+		t.Helper()
+		packet := make([]byte, 2048)
+		require.NoError(t, conn.SetReadDeadline(time.Now().Add(5*time.Second)))
+		for {
+			n, err := conn.Read(packet)
+			require.NoError(t, err, want)
+			if strings.HasPrefix(string(packet[:n]), want) {
+				return
+			}
+		}
+	}
+	l := newLab(t, slow(time.Second))
+	port := freePort(t)
+	p := l.run(mainSection+noPrimary+l.section("radius_server_challenge", port), "NOTIFY_SOCKET="+socket, "WATCHDOG_USEC=200000")
+	next("READY=1")
+	next("WATCHDOG=1")
+	p.signal(syscall.SIGHUP)
+	next("RELOADING=1\nMONOTONIC_USEC=")
+	next("READY=1")
+	login := p.pushing(port)
+	p.signal(syscall.SIGTERM)
+	next("STOPPING=1")
+	next("WATCHDOG=1") // while the login ends
+	require.NoError(t, <-login)
+	assert.Equal(t, exitOK, p.ends(5*time.Second))
+}

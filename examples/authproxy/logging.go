@@ -1,0 +1,121 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+
+	"gopkg.in/natefinch/lumberjack.v2"
+
+	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
+)
+
+// The files in log_dir.
+const (
+	logName    = "authproxy.log"
+	eventsName = "authevents.log"
+)
+
+// logs are where a process writes to.
+type logs struct {
+	*slog.Logger
+	events io.Writer // nil: log_auth_events is off
+	files  []*lumberjack.Logger
+	syslog io.Closer // nil: none
+}
+
+// openLogs opens what [main] says.
+func openLogs(file *config.File, stdout io.Writer) (*logs, error) {
+	l := &logs{}
+	main := file.Main
+	options := &slog.HandlerOptions{Level: slog.LevelInfo}
+	if main.Bool("debug") {
+		options.Level = slog.LevelDebug
+	}
+	var handlers []slog.Handler
+	if main.Bool("log_file") {
+		w, err := l.open(file, logName)
+		if err != nil {
+			return nil, err
+		}
+		handlers = append(handlers, formatted(main, w, options))
+	}
+	if main.Bool("log_stdout") {
+		handlers = append(handlers, formatted(main, stdout, options))
+	}
+	if on, network, address := main.Syslog("log_syslog"); on {
+		handler, closer, err := dialSyslog(network, address, main.Facility("syslog_facility"), options)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("log_syslog: %w", err), l.close())
+		}
+		l.syslog = closer
+		handlers = append(handlers, handler)
+	}
+	l.Logger = slog.New(slog.NewMultiHandler(handlers...))
+	if main.Bool("log_auth_events") {
+		l.events = stdout
+		if main.Bool("log_file") {
+			w, err := l.open(file, eventsName)
+			if err != nil {
+				return nil, errors.Join(err, l.close())
+			}
+			l.events = w
+		}
+	}
+	return l, nil
+}
+
+func formatted(main *config.Section, w io.Writer, options *slog.HandlerOptions) slog.Handler {
+	if main.Word("log_format") == "json" {
+		return slog.NewJSONHandler(w, options)
+	}
+	return slog.NewTextHandler(w, options)
+}
+
+// open opens a file that is rotated by size, and by others with a reload.
+func (l *logs) open(file *config.File, name string) (io.Writer, error) {
+	path := filepath.Join(file.LogDir(), name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		return nil, fmt.Errorf("log_dir: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+	if err != nil {
+		return nil, fmt.Errorf("log_dir: %w", err)
+	}
+	_ = f.Close() // it was opened to learn that it can be
+	w := &lumberjack.Logger{
+		Filename:   path,
+		MaxSize:    mebibytes(file.Main.Int("log_max_size")),
+		MaxBackups: file.Main.Int("log_max_files"),
+	}
+	l.files = append(l.files, w)
+	return w, nil
+}
+
+// mebibytes rounds up; zero is no limit.
+func mebibytes(bytes int) int {
+	const mebibyte = 1 << 20
+	if bytes == 0 {
+		return math.MaxInt32
+	}
+	return min((bytes-1)/mebibyte+1, math.MaxInt32)
+}
+
+// reopen makes the next line go to a new file when somebody has moved the old one.
+func (l *logs) reopen() {
+	for _, f := range l.files {
+		_ = f.Close()
+	}
+}
+
+func (l *logs) close() error {
+	l.reopen()
+	if l.syslog != nil {
+		return l.syslog.Close()
+	}
+	return nil
+}

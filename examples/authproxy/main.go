@@ -1,0 +1,134 @@
+// Authproxy adds a second factor to RADIUS logins, as a daemon that is configured
+// by an authproxy.cfg as it stands. See README.md for its commands and keys.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
+)
+
+// version is stamped by the build: -ldflags "-X main.version=v1.2.3".
+var version = ""
+
+const configName = "authproxy.cfg"
+
+const usage = `usage: authproxy [command] [-config FILE]
+
+Without a command it serves until it is told to stop. The commands are
+  validate   check the configuration file, and tell all that is wrong with it
+  check      also try the directory, the RADIUS servers and the service
+  version    print the version
+
+Without -config the file is authproxy.cfg in the working directory, or else
+conf/authproxy.cfg beside the program.
+`
+
+// The exit statuses.
+const (
+	exitOK     = 0
+	exitFailed = 1 // a problem was told
+	exitUsage  = 2
+)
+
+func main() {
+	os.Exit(start(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is the program. It serves until ctx ends, or a signal says so.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	command := "serve"
+	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
+		command, args = args[0], args[1:]
+	}
+	flags := flag.NewFlagSet("authproxy", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() { _, _ = io.WriteString(stderr, usage) }
+	path := flags.String("config", "", "")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case err != nil:
+		return exitUsage
+	case flags.NArg() > 0:
+		flags.Usage()
+		return exitUsage
+	}
+	if *path == "" {
+		*path = findConfig()
+	}
+	switch command {
+	case "serve":
+		return serve(ctx, *path, stdout, stderr)
+	case "validate":
+		return validate(*path, stdout)
+	case "check":
+		return check(ctx, *path, stdout)
+	case "version":
+		_, _ = fmt.Fprintf(stdout, "authproxy %s %s/%s %s\n", buildVersion(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+		return exitOK
+	default:
+		flags.Usage()
+		return exitUsage
+	}
+}
+
+// findConfig returns where the file is when nobody says so.
+func findConfig() string {
+	if _, err := os.Stat(configName); err == nil {
+		return configName
+	}
+	if program, err := os.Executable(); err == nil {
+		path := filepath.Join(filepath.Dir(program), "conf", configName)
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	return configName
+}
+
+// buildVersion is the stamped version, or that of the source.
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return "unknown"
+}
+
+// validate prints all that is wrong with a file.
+func validate(path string, stdout io.Writer) int {
+	file, err := config.Load(path)
+	if err == nil {
+		var instances []*instance
+		if instances, err = buildAll(file, discard()); err == nil {
+			closeAll(instances)
+		}
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(stdout, err)
+		return exitFailed
+	}
+	_, _ = fmt.Fprintf(stdout, "%s: no problems\n", path)
+	for _, s := range file.Servers {
+		_, _ = fmt.Fprintf(stdout, "  [%s] listens on %s, first factor %s, service %s\n", s.Name, s.Listen(file.Main), firstFactorName(s), s.APIHost())
+	}
+	return exitOK
+}
+
+func firstFactorName(s *config.Section) string {
+	if s.Client == nil {
+		return "none"
+	}
+	return "[" + s.Client.Name + "]"
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"crypto/tls"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/radmfa/radmfa"
+	"github.com/radmfa/radmfa/duo"
+)
+
+// The peers whose health and certificates are told.
+const (
+	peerService     = "service"
+	peerFirstFactor = "first_factor"
+)
+
+// metrics are those of the process. They outlive a reload.
+type metrics struct {
+	registry    *prometheus.Registry
+	logins      *prometheus.CounterVec
+	failedOpen  *prometheus.CounterVec
+	stages      *prometheus.HistogramVec
+	up          *prometheus.GaugeVec
+	certificate *prometheus.GaugeVec
+	reloads     *prometheus.CounterVec
+	start       time.Time
+
+	mu     sync.Mutex
+	health map[[2]string]bool // by section and peer; what was not asked yet is missing
+}
+
+func newMetrics() *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		start:    time.Now(),
+		health:   map[[2]string]bool{},
+		logins: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "authproxy_logins_total", Help: "Access-Requests answered, by result and second factor.",
+		}, []string{"section", "result", "factor"}),
+		failedOpen: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "authproxy_failed_open_total", Help: "Users let in without a second factor since the service could not be contacted.",
+		}, []string{"section"}),
+		stages: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "authproxy_stage_seconds", Help: "Duration of the stages of a login.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60},
+		}, []string{"section", "stage"}),
+		up: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "authproxy_up", Help: "Whether the last login that asked a peer got an answer.",
+		}, []string{"section", "peer"}),
+		certificate: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "authproxy_certificate_expiry_timestamp_seconds", Help: "When the certificate that a peer showed last expires.",
+		}, []string{"section", "peer"}),
+		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "authproxy_reloads_total", Help: "Reloads of the configuration, by result.",
+		}, []string{"result"}),
+	}
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "authproxy_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": buildVersion()},
+	})
+	info.Set(1)
+	m.registry.MustRegister(m.logins, m.failedOpen, m.stages, m.up, m.certificate, m.reloads, info,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// observe counts an event.
+func (m *metrics) observe(section string, e radmfa.Event) {
+	if e.Result == radmfa.ResultWaiting {
+		return
+	}
+	m.stages.WithLabelValues(section, string(e.Stage)).Observe(e.Duration.Seconds())
+	switch e.Stage {
+	case radmfa.StagePrimary:
+		m.setUp(section, peerFirstFactor, e.Result != radmfa.ResultFailed)
+	case radmfa.StagePreauth:
+		m.setUp(section, peerService, e.Result != radmfa.ResultFailed || !duo.IsUnavailable(e.Err))
+	case radmfa.StageLogin:
+		m.logins.WithLabelValues(section, string(e.Result), string(e.Factor)).Inc()
+		if e.FailedOpen {
+			m.failedOpen.WithLabelValues(section).Inc()
+		}
+	}
+}
+
+// setUp notes whether a peer answers.
+func (m *metrics) setUp(section, peer string, up bool) {
+	value := 0.0
+	if up {
+		value = 1
+	}
+	m.up.WithLabelValues(section, peer).Set(value)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.health[[2]string{section, peer}] = up
+}
+
+// isUp reports whether a peer answered last, and whether it was asked yet.
+func (m *metrics) isUp(section, peer string) (up, known bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	up, known = m.health[[2]string{section, peer}]
+	return up, known
+}
+
+// showed notes the certificate of a peer.
+func (m *metrics) showed(section, peer string, state tls.ConnectionState) {
+	if len(state.PeerCertificates) > 0 {
+		m.certificate.WithLabelValues(section, peer).Set(float64(state.PeerCertificates[0].NotAfter.Unix()))
+	}
+}
+
+// forget drops what is told of sections that are no more.
+func (m *metrics) forget(section string) {
+	for _, vec := range []interface {
+		DeletePartialMatch(prometheus.Labels) int
+	}{m.up, m.certificate} {
+		vec.DeletePartialMatch(prometheus.Labels{"section": section})
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.health, [2]string{section, peerService})
+	delete(m.health, [2]string{section, peerFirstFactor})
+}
+
+// transport is a collector of the counters of the listeners.
+type transport struct{ listeners func() []*listener }
+
+var (
+	requestsDesc = prometheus.NewDesc("authproxy_requests_total", "Datagrams that were handled, joined to a request in flight, repeated from memory, or Status-Server.", []string{"section", "listener", "how"}, nil)
+	droppedDesc  = prometheus.NewDesc("authproxy_dropped_total", "Datagrams that were dropped, by reason.", []string{"section", "listener", "reason"}, nil)
+	waitingDesc  = prometheus.NewDesc("authproxy_waiting_logins", "Access-Requests that wait for an answer now.", []string{"section", "listener"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (transport) Describe(descs chan<- *prometheus.Desc) {
+	descs <- requestsDesc
+	descs <- droppedDesc
+	descs <- waitingDesc
+}
+
+// Collect implements prometheus.Collector.
+func (t transport) Collect(out chan<- prometheus.Metric) {
+	for _, l := range t.listeners() {
+		section, stats := l.instance().section.Name, l.server.Stats()
+		for how, n := range map[string]uint64{"handled": stats.Handled, "joined": stats.Joined, "repeated": stats.Repeated, "status": stats.Statuses} {
+			out <- prometheus.MustNewConstMetric(requestsDesc, prometheus.CounterValue, float64(n), section, l.addr, how)
+		}
+		for reason, n := range stats.Dropped {
+			out <- prometheus.MustNewConstMetric(droppedDesc, prometheus.CounterValue, float64(n), section, l.addr, reason.String())
+		}
+		out <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(stats.InFlight), section, l.addr)
+	}
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"regexp"
+	"strings"
+
+	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
+	"github.com/radmfa/radmfa/primary/ldapauth"
+	"github.com/radmfa/radmfa/primary/radiusauth"
+)
+
+// directory is the first factor of an [ad_client].
+type directory struct{ *ldapauth.Authenticator }
+
+func newDirectory(c *config.Section, logger *slog.Logger, certificate func(tls.ConnectionState)) firstFactor {
+	a := &ldapauth.Authenticator{
+		Transport:            ldapauth.Clear,
+		InsecureSkipHostname: !c.Bool("ssl_verify_hostname"),
+		ServiceUser:          serviceUser(c),
+		ServicePassword:      c.Secret("service_account_password"),
+		Domain:               c.Text("ntlm_domain"),
+		Workstation:          c.Text("ntlm_workstation"),
+		BaseDN:               c.Text("search_dn"),
+		UsernameAttribute:    c.Text("username_attribute"),
+		AtAttribute:          c.Text("at_attribute"),
+		Filter:               c.Text("ldap_filter"),
+		Timeout:              c.Seconds("timeout"),
+		Logger:               logger,
+		TLSConfig: &tls.Config{
+			MinVersion: tls.VersionTLS12,
+			RootCAs:    c.Certificates("ssl_ca_certs_file"),
+			VerifyConnection: func(state tls.ConnectionState) error {
+				certificate(state)
+				return nil
+			},
+		},
+	}
+	for _, n := range c.Numbers("host") {
+		host := c.Text(c.Numbered("host", n))
+		if c.Set("port") {
+			host = net.JoinHostPort(strings.Trim(host, "[]"), c.Text("port"))
+		}
+		a.Hosts = append(a.Hosts, host)
+	}
+	if group := c.Text("security_group_dn"); group != "" {
+		a.Groups = []string{group}
+	}
+	switch c.Word("transport") {
+	case "starttls":
+		a.Transport = ldapauth.StartTLS
+	case "ldaps":
+		a.Transport = ldapauth.LDAPS
+	}
+	if c.Word("auth_type") == "ntlm2" {
+		a.Bind = ldapauth.NTLM
+	}
+	return &directory{a}
+}
+
+var domainComponent = regexp.MustCompile(`(?i)(?:^|,)\s*dc\s*=\s*([^,]+)`)
+
+// serviceUser is the name that the service account binds as. A simple bind to
+// Active Directory does not know the bare account name, but name@domain.
+func serviceUser(c *config.Section) string {
+	name := c.Text("service_account_username")
+	if c.Word("auth_type") != "plain" {
+		return name
+	}
+	if dn := c.Text("bind_dn"); dn != "" {
+		return dn
+	}
+	if strings.ContainsAny(name, `=@\`) || !strings.EqualFold(c.Text("username_attribute"), "sAMAccountName") {
+		return name
+	}
+	var domain []string
+	for _, m := range domainComponent.FindAllStringSubmatch(c.Text("search_dn"), -1) {
+		domain = append(domain, strings.TrimSpace(m[1]))
+	}
+	if len(domain) == 0 {
+		return name
+	}
+	return name + "@" + strings.Join(domain, ".")
+}
+
+func (d *directory) check(ctx context.Context) (findings []finding) {
+	statuses, err := d.Check(ctx)
+	for _, s := range statuses {
+		findings = append(findings, newFinding(s.Host, s.Works, s.Err))
+	}
+	return orSettings(findings, err)
+}
+
+// orSettings is for a check that did not get as far as the first server.
+func orSettings(findings []finding, err error) []finding {
+	if len(findings) == 0 {
+		return []finding{{"settings", err}}
+	}
+	return findings
+}
+
+func (d *directory) close() { _ = d.Close() }
+
+// upstream is the first factor of a [radius_client].
+type upstream struct{ *radiusauth.Authenticator }
+
+// newUpstream takes what to pass through from the server section, where that
+// says so.
+func newUpstream(s *config.Section, logger *slog.Logger) firstFactor {
+	c := s.Client
+	a := &radiusauth.Authenticator{
+		Secret:         c.Secret("secret"),
+		Interval:       c.Seconds("retry_wait"),
+		Tries:          c.Int("retries"),
+		NASIPAddress:   c.Addr("nas_ip"),
+		PassThroughAll: cmp.Or(s.Bool("pass_through_all"), c.Bool("pass_through_all")),
+		PassThrough:    append(c.Attributes("pass_through_attr_names"), s.Attributes("pass_through_attr_names")...),
+		Encoding:       c.Codec("pw_codec"),
+		Logger:         logger,
+	}
+	if s.Set("pass_through_all") {
+		a.PassThroughAll = s.Bool("pass_through_all")
+	}
+	for _, n := range c.Numbers("host") {
+		a.Servers = append(a.Servers, radiusauth.Server{
+			Address:         net.JoinHostPort(c.Text(c.Numbered("host", n)), c.Text(c.Numbered("port", n))),
+			UnsignedReplies: !c.Bool("force_message_authenticator"),
+		})
+	}
+	return &upstream{a}
+}
+
+func (u *upstream) check(ctx context.Context) (findings []finding) {
+	statuses, err := u.Check(ctx)
+	for _, s := range statuses {
+		findings = append(findings, newFinding(s.Server, s.Works, s.Err))
+	}
+	return orSettings(findings, err)
+}
+
+func (*upstream) close() {}

@@ -1,0 +1,6 @@
+//go:build race
+
+package main
+
+// raceDetector: the program is tested as the tests are.
+const raceDetector = true

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
+)
+
+var update = flag.Bool("update", false, "write the tables of README.md anew")
+
+const (
+	tablesBegin = "<!-- keys: written by go test -run README -update -->\n"
+	tablesEnd   = "<!-- /keys -->\n"
+)
+
+// TestREADMEListsEveryKey: the tables of README.md say what the reader does.
+func TestREADMEListsEveryKey(t *testing.T) {
+	content, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	before, rest, found := strings.Cut(string(content), tablesBegin)
+	require.True(t, found)
+	got, after, found := strings.Cut(rest, tablesEnd)
+	require.True(t, found)
+	want := keyTables()
+	if *update {
+		require.NoError(t, os.WriteFile("README.md", []byte(before+tablesBegin+want+tablesEnd+after), 0o644)) //nolint:gosec // a document
+		return
+	}
+	assert.Equal(t, want, got)
+}
+
+// TestREADMEListsTheEventKeys: those of authevents.log.
+func TestREADMEListsTheEventKeys(t *testing.T) {
+	content, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	source, err := os.ReadFile("events.go")
+	require.NoError(t, err)
+	for _, part := range strings.Split(string(source), `json:"`)[1:] {
+		name, _, _ := strings.Cut(strings.SplitN(part, `"`, 2)[0], ",")
+		assert.Contains(t, string(content), "| `"+name+"` |")
+	}
+}
+
+func keyTables() string {
+	var b strings.Builder
+	var servers []config.SectionKind
+	for _, kind := range config.Sections {
+		if kind.Role != config.RoleServer {
+			keyTable(&b, "`["+kind.Name+"]`", kind.Keys)
+			continue
+		}
+		servers = append(servers, kind)
+	}
+	shared := func(key config.Key) bool {
+		return !slices.ContainsFunc(servers, func(kind config.SectionKind) bool {
+			return !slices.ContainsFunc(kind.Keys, func(k config.Key) bool { return k.Name == key.Name })
+		})
+	}
+	var common []config.Key
+	for _, key := range servers[0].Keys {
+		if shared(key) {
+			common = append(common, key)
+		}
+	}
+	keyTable(&b, "Every server section", common)
+	for _, kind := range servers {
+		keyTable(&b, "`["+kind.Name+"]`, besides", slices.DeleteFunc(slices.Clone(kind.Keys), shared))
+	}
+	return b.String()
+}
+
+func keyTable(b *strings.Builder, title string, keys []config.Key) {
+	fmt.Fprintf(b, "\n### %s\n\n", title)
+	if len(keys) == 0 {
+		b.WriteString("No keys.\n")
+		return
+	}
+	b.WriteString("| key | value | default | meaning | status |\n|---|---|---|---|---|\n")
+	for _, key := range keys {
+		def := "-"
+		switch {
+		case key.Required:
+			def = "required"
+		case key.Default != "":
+			def = "`" + key.Default + "`"
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s |\n", key.Label(), key.Value.Expect, def, key.Meaning, keyStatus(key))
+	}
+}
+
+func keyStatus(key config.Key) string {
+	if key.Ours {
+		return "ours"
+	}
+	var refused []string
+	for value, why := range key.Refused {
+		if value == "yes" || value == "on" || value == "1" {
+			continue // other words for true
+		}
+		refused = append(refused, "`"+value+"` refused: "+why)
+	}
+	slices.Sort(refused)
+	return strings.Join(append([]string{"honoured"}, refused...), "; ")
+}

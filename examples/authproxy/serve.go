@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"time"
+
+	systemd "github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
+)
+
+// drainTimeout is a little more than a request may take.
+const drainTimeout = 65 * time.Second
+
+// serve runs the daemon until ctx ends, a signal says so, or a listener fails.
+func serve(ctx context.Context, path string, stdout, stderr io.Writer) int {
+	stop, reload := make(chan os.Signal, 2), make(chan os.Signal, 1)
+	signal.Notify(stop, stopSignals...)
+	defer signal.Stop(stop)
+	if len(reloadSignals) > 0 {
+		signal.Notify(reload, reloadSignals...)
+		defer signal.Stop(reload)
+	}
+	d := newDaemon(path, stdout)
+	if err := d.load(); err != nil {
+		_, _ = fmt.Fprintf(stderr, "authproxy: not started\n%v\n", err)
+		return exitFailed
+	}
+	d.logs.Info("started", "version", buildVersion(), "config", path)
+	d.warn()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if d.file.Main.Bool("test_connectivity_on_startup") {
+		d.testConnectivity(ctx)
+	}
+	watchdog, stopWatchdog := newWatchdog()
+	defer stopWatchdog()
+	notify(systemd.SdNotifyReady)
+	status := d.run(ctx, stop, reload, watchdog)
+	cancel()
+	notify(systemd.SdNotifyStopping)
+	d.drain(stop, watchdog)
+	return status
+}
+
+// newWatchdog ticks as often as systemd wants to hear of us. Without systemd it
+// never does.
+func newWatchdog() (ticks <-chan time.Time, stop func()) {
+	interval, err := systemd.SdWatchdogEnabled(false)
+	if err != nil || interval <= 0 {
+		return nil, func() {}
+	}
+	ticker := time.NewTicker(interval / 2)
+	return ticker.C, ticker.Stop
+}
+
+// run handles what happens until it is time to stop.
+func (d *daemon) run(ctx context.Context, stop, reload <-chan os.Signal, watchdog <-chan time.Time) (status int) {
+	for {
+		select {
+		case <-ctx.Done():
+			return exitOK
+		case s := <-stop:
+			d.logs.Info("stopping when the logins in flight have ended; a second signal ends them", "signal", s.String())
+			return exitOK
+		case err := <-d.failed:
+			d.logs.Error("stopping, since a listener failed", "error", err)
+			return exitFailed
+		case <-reload:
+			d.reload()
+		case <-watchdog:
+			notify(systemd.SdNotifyWatchdog)
+		}
+	}
+}
+
+// reload reads the file anew. A bad one changes nothing.
+func (d *daemon) reload() {
+	notify(systemd.SdNotifyReloading + "\n" + systemd.SdNotifyMonotonicUsec())
+	defer notify(systemd.SdNotifyReady)
+	d.logs.reopen()
+	if err := d.load(); err != nil {
+		d.metrics.reloads.WithLabelValues("failed").Inc()
+		for line := range strings.Lines(err.Error()) {
+			d.logs.Error("not reloaded, the old configuration goes on", "problem", strings.TrimSpace(line))
+		}
+		return
+	}
+	d.metrics.reloads.WithLabelValues("done").Inc()
+	d.logs.Info("reloaded", "config", d.path)
+	d.warn()
+}
+
+// drain ends the daemon: at once when another signal comes.
+func (d *daemon) drain(stop <-chan os.Signal, watchdog <-chan time.Time) {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		d.shutdown(ctx)
+	}()
+	for {
+		select {
+		case <-done:
+			return
+		case <-stop:
+			cancel()
+		case <-watchdog:
+			notify(systemd.SdNotifyWatchdog)
+		}
+	}
+}
+
+// warn tells of settings that are honoured although better ones are to be had.
+func (d *daemon) warn() {
+	for _, c := range d.file.Clients {
+		switch {
+		case c.Kind() == config.AD && c.Word("transport") == "clear" && c.Word("auth_type") == "plain":
+			d.logs.Warn("passwords cross the network readably: set transport=starttls or ldaps", "section", c.Name)
+		case c.Kind() == config.RADIUS && !c.Bool("force_message_authenticator"):
+			d.logs.Warn("a RADIUS server's replies can be forged until it has sent a Message-Authenticator (CVE-2024-3596): "+
+				"set force_message_authenticator=true if the servers send it, as FreeRADIUS does since 3.2.5", "section", c.Name)
+		}
+	}
+}
+
+// testConnectivity does what the command check does, into the log and while
+// requests are served.
+func (d *daemon) testConnectivity(ctx context.Context) {
+	for _, l := range d.current() {
+		i, logger := l.acquire(), d.logs.With("section", l.instance().section.Name)
+		d.running.Go(func() {
+			defer i.inUse.Done()
+			for _, f := range i.check(ctx) {
+				if f.err != nil {
+					logger.Error("connectivity: "+f.text, "error", f.err)
+				} else {
+					logger.Info("connectivity: " + f.text)
+				}
+			}
+		})
+	}
+}
+
+// notify tells systemd, where that has started us.
+func notify(state string) { _, _ = systemd.SdNotify(false, state) }
