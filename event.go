@@ -48,7 +48,7 @@ type Event struct {
 	Factor   duo.Factor    // in StageAuth and the StageLogin after it
 	Reason   string        // why, for the operator; may be empty
 	TxID     string        // the service's name for the transaction; may be empty
-	Message  string        // in StageLogin what the user was told, with ResultWaiting what the service says
+	Message  string        // in StageLogin what the user was told (perhaps where to enroll), with ResultWaiting what the service says
 	Err      error         // with ResultFailed
 	Duration time.Duration // of the stage
 
