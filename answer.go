@@ -15,6 +15,7 @@ import (
 func (l *login) verify(ses *session) decision {
 	switch ses.Kind {
 	case kindPrimary:
+		l.appended = string(ses.Appended)
 		return l.firstFactor(ses.PrimaryState)
 	case kindMenu:
 		choice, err := ses.Menu.Parse(string(l.password))
@@ -57,11 +58,10 @@ func (l *login) secondFactor(ses *session, choice prompt.Selection) decision {
 		request.TxID = ses.TxID
 	}
 	if choice.Kind != duo.FactorPasscode {
-		release, ok := l.pushes.admit(l.PushLimit, request.Username)
-		if !ok {
+		var ok bool
+		if ses.Pushed, ok = l.pushes.admit(l.PushLimit, request.Username); !ok {
 			return l.reject(textTooManyPushes, fmt.Sprintf("over the limit on pushes: %+v", l.PushLimit))
 		}
-		defer release()
 	}
 	stage := l.begin(StageAuth)
 	stage.Factor = choice.Kind
@@ -73,6 +73,7 @@ func (l *login) secondFactor(ses *session, choice prompt.Selection) decision {
 		return l.showCode(ses, stage.TxID, code)
 	case request.TxID != "" && errors.As(err, &refused) && refused.Code == duo.CodeInvalidParameter:
 		stage.end(ResultRejected, "the verification code has expired", nil)
+		l.pushes.end(request.Username, ses.Pushed)
 		return l.renewCode(ses)
 	default:
 		return l.conclude(ses, stage, response, err)
@@ -81,6 +82,9 @@ func (l *login) secondFactor(ses *session, choice prompt.Selection) decision {
 
 // conclude makes a decision of what the service said, or did not say.
 func (l *login) conclude(ses *session, stage *stageEvent, response *duo.AuthResponse, err error) decision {
+	if response != nil {
+		l.pushes.end(l.serviceName(), ses.Pushed)
+	}
 	var d decision
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) && l.ctx.Err() != nil:
@@ -101,7 +105,7 @@ func (l *login) conclude(ses *session, stage *stageEvent, response *duo.AuthResp
 		stage.end(ResultRejected, string(response.Status), nil)
 		d = l.reject(response.StatusMessage, "the second factor is denied")
 	}
-	d.factor = stage.Factor
+	d.Factor = stage.Factor
 	return d
 }
 

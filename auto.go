@@ -188,7 +188,7 @@ func (j *joints) join(l *login, decide func() decision) decision {
 	}
 	j.known[key] = own
 	j.mu.Unlock()
-	own.decision = l.reject(textNoSecondFactor, "the first of several such requests failed") // should decide panic
+	own.decision = l.broken() // should decide panic
 	defer func() {
 		close(own.done)
 		time.AfterFunc(repeatAuto, func() {

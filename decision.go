@@ -2,6 +2,7 @@ package radmfa
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 
@@ -34,24 +35,23 @@ type decision struct {
 	Messages   []string          `json:",omitempty"` // each fits a Reply-Message
 	State      string            `json:",omitempty"`
 	Attributes radius.Attributes `json:",omitempty"`
+	Reason     string            `json:",omitempty"` // for the operator
+	Factor     duo.Factor        `json:",omitempty"`
+	FailedOpen bool              `json:",omitempty"`
 
-	reason     string // for the operator
-	factor     duo.Factor
-	failedOpen bool
-	repeated   bool // decided by an earlier request
-
+	repeated      bool // decided by an earlier request
 	wrongPassword bool // it is the first factor that rejects
 	err           error
 }
 
 // accept lets the user in. Text and reason: see reject.
 func (l *login) accept(text, reason string, attributes radius.Attributes) decision {
-	return decision{Code: radius.CodeAccessAccept, Messages: l.renderer().Message(text), reason: reason, Attributes: attributes}
+	return decision{Code: radius.CodeAccessAccept, Messages: l.renderer().Message(text), Reason: reason, Attributes: attributes}
 }
 
 // reject does not. The text is for the user, the reason for the operator.
 func (l *login) reject(text, reason string) decision {
-	return decision{Code: radius.CodeAccessReject, Messages: l.renderer().Message(text), reason: reason}
+	return decision{Code: radius.CodeAccessReject, Messages: l.renderer().Message(text), Reason: reason}
 }
 
 // fail rejects because something of ours does not work.
@@ -61,10 +61,18 @@ func (l *login) fail(reason string, err error) decision {
 	return d
 }
 
+// errPanic is the error of a login that ended in a panic.
+var errPanic = errors.New("radmfa: code that the Server calls has panicked")
+
+// broken is the decision where there is no other.
+func (l *login) broken() decision { return l.fail("the login was broken off", errPanic) }
+
 // enrollText is what a user who must enroll is told: the service's text, and
 // the address where that does not hold it.
 func enrollText(p *duo.PreauthResponse) string {
 	switch {
+	case p.EnrollPortalURL == "" && p.StatusMessage == "":
+		return textEnrollFirst
 	case p.EnrollPortalURL == "" || strings.Contains(p.StatusMessage, p.EnrollPortalURL):
 		return p.StatusMessage
 	case p.StatusMessage == "":
@@ -102,7 +110,9 @@ func (l *login) reply(w radius.ResponseWriter, d decision) {
 	p, err := d.packet(l.packet)
 	if err != nil {
 		d = l.fail("the reply cannot be sent", err)
-		p, _ = d.packet(l.packet)
+		if p, err = d.packet(l.packet); err != nil { // no room even for the text
+			d.Messages, p = nil, l.packet.Response(d.Code)
+		}
 	}
 	l.decided(&d)
 	if err := w.Write(p); err != nil {

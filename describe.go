@@ -1,6 +1,7 @@
 package radmfa
 
 import (
+	"bytes"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -43,9 +44,16 @@ func BareName(username string) string {
 // AddrIn returns a Server's ClientIP that takes the address from an attribute: as
 // text, with a port behind it or not ("192.0.2.7:4500", "[2001:db8::7]:4500",
 // "192.0.2.7[4500]"), or as 4 or 16 octets. Something else, such as a MAC address,
-// gives the zero Addr.
+// gives the zero Addr, and so do printable octets in Calling-Station-Id, which are
+// a telephone number or a name. The zone of an IPv6 address is left out.
 func AddrIn(attribute radius.Type) func(*radius.Packet) netip.Addr {
-	return func(p *radius.Packet) netip.Addr { return parseAddr(p.Get(attribute)) }
+	return func(p *radius.Packet) netip.Addr {
+		value := p.Get(attribute)
+		if attribute == rfc2865.CallingStationID_Type && printable(value) {
+			return parseAddrText(string(value))
+		}
+		return parseAddr(value)
+	}
 }
 
 // VendorAddrIn is AddrIn for a vendor's attribute (RFC 2865 section 5.26), such as
@@ -71,17 +79,25 @@ func VendorAddrIn(vendor uint32, attribute radius.Type) func(*radius.Packet) net
 }
 
 func parseAddr(value []byte) netip.Addr {
-	s := strings.TrimSpace(string(value))
-	if addr, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
-		return addr.Unmap()
-	}
-	if addrPort, err := netip.ParseAddrPort(s); err == nil {
-		return addrPort.Addr().Unmap()
-	}
-	before, _, _ := strings.Cut(s, "[")
-	if addr, err := netip.ParseAddr(before); err == nil {
-		return addr.Unmap()
+	if addr := parseAddrText(string(value)); addr.IsValid() {
+		return addr
 	}
 	addr, _ := netip.AddrFromSlice(value)
 	return addr.Unmap()
+}
+
+func parseAddrText(s string) netip.Addr {
+	s = strings.TrimSpace(s)
+	beforePort, _, _ := strings.Cut(s, "[")
+	for _, text := range []string{strings.Trim(s, "[]"), beforePort} {
+		if addr, err := netip.ParseAddr(text); err == nil {
+			return addr.Unmap().WithZone("")
+		}
+	}
+	addrPort, _ := netip.ParseAddrPort(s)
+	return addrPort.Addr().Unmap().WithZone("")
+}
+
+func printable(value []byte) bool {
+	return !bytes.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' })
 }

@@ -91,8 +91,8 @@ func (e *stageEvent) end(result Result, reason string, err error) {
 func (l *login) decided(d *decision) {
 	e := Event{
 		Time: l.started, Stage: StageLogin, Duration: time.Since(l.started),
-		Factor: d.factor, Reason: clean.Line(d.reason), Message: strings.Join(d.Messages, ""),
-		Err: d.err, FailedOpen: d.failedOpen, Repeated: d.repeated,
+		Factor: d.Factor, Reason: clean.Line(d.Reason), Message: strings.Join(d.Messages, ""),
+		Err: d.err, FailedOpen: d.FailedOpen, Repeated: d.repeated,
 	}
 	switch {
 	case d.err != nil:

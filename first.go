@@ -68,7 +68,8 @@ func (l *login) rejected(e *stageEvent, err error) decision {
 
 // passOn takes a question of the first factor to the user.
 func (l *login) passOn(asks *primary.Challenge) decision {
-	d := l.challenge(&session{Kind: kindPrimary, PrimaryState: asks.State}, l.renderer().Message(asks.Message))
+	ses := &session{Kind: kindPrimary, PrimaryState: asks.State, Appended: []byte(l.appended)}
+	d := l.challenge(ses, l.renderer().Message(asks.Message))
 	if d.Code == radius.CodeAccessChallenge {
 		d.Attributes = asks.Attributes
 	}
@@ -78,6 +79,9 @@ func (l *login) passOn(asks *primary.Challenge) decision {
 // preauth asks the service what is to be done with the user. What ses holds, the
 // attributes for the final Access-Accept among it, goes on into the challenge.
 func (l *login) preauth(ses *session, notice string) decision {
+	if l.ctx.Err() != nil { // which says nothing of the service, whatever the FailMode
+		return l.reject(textNoFirstFactor, "the first factor took all the time")
+	}
 	stage := l.begin(StagePreauth)
 	p, err := l.SecondFactor.Preauth(l.ctx, &duo.PreauthRequest{
 		Username:     l.serviceName(),
@@ -119,7 +123,7 @@ func (l *login) preauth(ses *session, notice string) decision {
 func (l *login) unavailable(err error, attributes radius.Attributes) decision {
 	if l.FailMode == FailSafe && duo.IsUnavailable(err) {
 		d := l.accept("", "the service cannot be contacted and the fail mode is safe", attributes)
-		d.failedOpen = true
+		d.FailedOpen = true
 		return d
 	}
 	return l.reject(textNoSecondFactor, "the service cannot be asked")

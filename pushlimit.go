@@ -7,61 +7,80 @@ import (
 )
 
 // PushLimit bounds what one user's phones are asked: pushes, calls and batches of
-// SMS passcodes. Zero fields set no bound.
+// SMS passcodes. Zero fields set no bound. Names that differ only in the case of
+// letters or in the domain (see BareName) are one user's.
 type PushLimit struct {
-	Outstanding int // that wait for an answer at once
-	PerMinute   int // that are sent within 60 s
+	// Outstanding is how many may wait for an answer at once. One whose end is not
+	// known, because AuthTimeout was shorter, counts for the 60 s that it lasts.
+	Outstanding int
+
+	// PerMinute is how many may be sent within 60 s.
+	PerMinute int
 }
 
 // pushGuard counts. The zero value is ready.
 type pushGuard struct {
 	mu    sync.Mutex
-	users map[string]*pushCount
+	users map[string][]push // of the last minute, oldest first
 }
 
-type pushCount struct {
-	outstanding int
-	sent        []time.Time // in the last minute, oldest first
+type push struct {
+	sent  time.Time
+	ended bool
 }
 
-// admit counts a push to the user, until release is called, or refuses it.
-func (g *pushGuard) admit(limit PushLimit, user string) (release func(), ok bool) {
+// admit counts a push to the user, or refuses it. It returns when, for end.
+func (g *pushGuard) admit(limit PushLimit, user string) (now time.Time, ok bool) {
+	now = time.Now()
 	if limit == (PushLimit{}) {
-		return func() {}, true
+		return now, true
 	}
-	user = strings.ToLower(user)
-	now := time.Now()
+	user = pushKey(user)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.sweep(now)
-	c := g.users[user]
-	if c == nil {
-		c = &pushCount{}
+	pushes := lastMinute(g.users[user], now)
+	outstanding := 0
+	for _, p := range pushes {
+		if !p.ended {
+			outstanding++
+		}
 	}
-	c.forget(now)
-	if limit.Outstanding > 0 && c.outstanding >= limit.Outstanding ||
-		limit.PerMinute > 0 && len(c.sent) >= limit.PerMinute {
-		return nil, false
+	if limit.Outstanding > 0 && outstanding >= limit.Outstanding ||
+		limit.PerMinute > 0 && len(pushes) >= limit.PerMinute {
+		return now, false
 	}
-	c.outstanding++
-	c.sent = append(c.sent, now)
 	if g.users == nil {
-		g.users = make(map[string]*pushCount)
+		g.users = make(map[string][]push)
 	}
-	g.users[user] = c
-	return func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		c.outstanding--
-	}, true
+	g.users[user] = append(pushes, push{sent: now})
+	return now, true
+}
+
+// end notes that the push that was sent then is no longer outstanding.
+func (g *pushGuard) end(user string, sent time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	pushes := g.users[pushKey(user)]
+	for i := range pushes {
+		if !pushes[i].ended && pushes[i].sent.Equal(sent) {
+			pushes[i].ended = true
+			return
+		}
+	}
+}
+
+// pushKey is the same for the forms of a name that the service may take for one
+// user.
+func pushKey(user string) string {
+	return strings.ToLower(BareName(strings.TrimSpace(user)))
 }
 
 // sweep removes some users who need not be remembered. A call adds one at most.
 func (g *pushGuard) sweep(now time.Time) {
 	looked := 0
-	for user, c := range g.users { // in random order
-		c.forget(now)
-		if c.outstanding == 0 && len(c.sent) == 0 {
+	for user, pushes := range g.users { // in random order
+		if len(lastMinute(pushes, now)) == 0 {
 			delete(g.users, user)
 		}
 		if looked++; looked == 4 {
@@ -70,8 +89,9 @@ func (g *pushGuard) sweep(now time.Time) {
 	}
 }
 
-func (c *pushCount) forget(now time.Time) {
-	for len(c.sent) > 0 && now.Sub(c.sent[0]) >= time.Minute {
-		c.sent = c.sent[1:]
+func lastMinute(pushes []push, now time.Time) []push {
+	for len(pushes) > 0 && now.Sub(pushes[0].sent) >= time.Minute {
+		pushes = pushes[1:]
 	}
+	return pushes
 }

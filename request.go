@@ -40,8 +40,9 @@ func (s *Server) ServeRADIUS(w radius.ResponseWriter, r *radius.Request) {
 	if client := radius.ClientOf(ctx); client != nil {
 		l.client = client.String()
 	}
-	d := l.decide()
-	l.reply(w, d)
+	d := l.broken()
+	defer func() { l.reply(w, d) }() // also when decide panics, for the transport to report
+	d = l.decide()
 }
 
 // decide is the whole of it, from the request to the decision.

@@ -273,6 +273,7 @@ func TestAddrIn(t *testing.T) {
 		"":                        "",
 		"192.0.2.7, 198.51.100.1": "",
 		"<script>":                "",
+		"fe80::7%\x1b[2J":         "fe80::7",
 	} {
 		p := &radius.Packet{Attributes: radius.Attributes{{Type: rfc2865.CallingStationID_Type, Attribute: []byte(value)}}}
 		want, _ := netip.ParseAddr(want)
@@ -286,6 +287,13 @@ func TestAddrIn(t *testing.T) {
 		assert.False(t, radmfa.VendorAddrIn(25462, 7)(p).IsValid())
 	}
 	assert.False(t, radmfa.AddrIn(rfc2865.CallingStationID_Type)(&radius.Packet{}).IsValid())
+
+	for _, text := range []string{"1234", "+491234567890123", "my-laptop-123456"} {
+		p := &radius.Packet{Attributes: radius.Attributes{{Type: rfc2865.CallingStationID_Type, Attribute: []byte(text)}}}
+		assert.False(t, radmfa.AddrIn(rfc2865.CallingStationID_Type)(p).IsValid(), text)
+	}
+	p := &radius.Packet{Attributes: radius.Attributes{{Type: rfc2865.FramedIPAddress_Type, Attribute: []byte{49, 50, 51, 52}}}}
+	assert.Equal(t, "49.50.51.52", radmfa.AddrIn(rfc2865.FramedIPAddress_Type)(p).String())
 }
 
 func TestBareName(t *testing.T) {

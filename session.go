@@ -45,8 +45,10 @@ type session struct {
 	Attempts     int               `json:",omitempty"` // typing errors so far
 	Attributes   radius.Attributes `json:",omitempty"` // for the final Access-Accept
 	PrimaryState []byte            `json:",omitempty"`
+	Appended     []byte            `json:",omitempty"` // what Auto found behind the password
 	TxID         string            `json:",omitempty"` // of a verified push
 	CodeExpires  time.Time         `json:",omitzero"`
+	Pushed       time.Time         `json:",omitzero"` // when the last push, call or SMS was sent
 
 	Answer   []byte    `json:",omitempty"` // hash of the answer that is or was checked
 	Decision *decision `json:",omitempty"`
@@ -133,17 +135,18 @@ func (l *login) take(ses *session, stored, hash []byte) (decision, error) {
 	if err := l.store().CompareAndSwap(l.ctx, l.state, stored, answering, timeout+repeatFor); err != nil {
 		return decision{}, err
 	}
-	d := l.verify(ses)
-	ses.Decision = &d
-	l.leave(ses, answering)
+	d := l.broken() // should verify panic
+	defer func() { l.leave(ses, answering, &d) }()
+	d = l.verify(ses)
 	return d, nil
 }
 
 // leave keeps the decision for repeatFor, also when this request's time is up.
-func (l *login) leave(ses *session, answering []byte) {
+func (l *login) leave(ses *session, answering []byte, d *decision) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), time.Second)
 	defer cancel()
-	ses.Menu, ses.Attributes, ses.PrimaryState = nil, nil, nil
+	ses.Decision = d
+	ses.Menu, ses.Attributes, ses.PrimaryState, ses.Appended = nil, nil, nil, nil
 	decided, err := json.Marshal(ses)
 	if err == nil {
 		err = l.store().CompareAndSwap(ctx, l.state, answering, decided, repeatFor)

@@ -27,10 +27,8 @@ func (l *login) transact(stage *stageEvent, request *duo.AuthRequest) (*duo.Auth
 	code := ""
 	response, err := async.Wait(ctx, txid, func(state *duo.AuthStatusResponse) {
 		stage.progress(state)
-		if l.Auto == nil { // else it cannot be shown
+		if state.VerificationCode != "" && l.Auto == nil { // else it cannot be shown
 			code = state.VerificationCode
-		}
-		if code != "" {
 			cancel()
 		}
 	})
@@ -43,8 +41,10 @@ func (l *login) transact(stage *stageEvent, request *duo.AuthRequest) (*duo.Auth
 // showCode asks the user to type the code on the phone, and to answer with
 // anything once that is done.
 func (l *login) showCode(ses *session, txid, code string) decision {
-	next := &session{Kind: kindCode, TxID: txid, Attributes: ses.Attributes}
-	return l.challenge(next, l.renderer().Message("Enter "+code+" in Duo Mobile, then press Enter: "))
+	next := &session{Kind: kindCode, TxID: txid, Attributes: ses.Attributes, Pushed: ses.Pushed}
+	d := l.challenge(next, l.renderer().Message("Enter "+code+" in Duo Mobile, then press Enter: "))
+	d.Factor = duo.FactorPush
+	return d
 }
 
 // resume waits for the end of the transaction whose code the user has seen.
