@@ -57,7 +57,7 @@ func (l *login) rejected(e *stageEvent, err error) decision {
 	}
 	reason := rejection.Reason
 	if l.password == "" && l.hashed() {
-		reason += "; the NAS uses CHAP or MS-CHAP, and only a RADIUS server can check that: set the NAS to PAP"
+		reason = strings.TrimPrefix(reason+"; the NAS uses CHAP or MS-CHAP, and only a RADIUS server can check that: set the NAS to PAP", "; ")
 	}
 	e.end(ResultRejected, reason, nil)
 	d := l.reject(rejection.Message, strings.TrimSuffix("the first factor is wrong: "+reason, ": "))
@@ -80,7 +80,7 @@ func (l *login) passOn(asks *primary.Challenge) decision {
 // attributes for the final Access-Accept among it, goes on into the challenge.
 func (l *login) preauth(ses *session, notice string) decision {
 	if l.ctx.Err() != nil { // which says nothing of the service, whatever the FailMode
-		return l.reject(textNoFirstFactor, "the first factor took all the time")
+		return l.reject(textNoFirstFactor, "the time was up before the service could be asked")
 	}
 	stage := l.begin(StagePreauth)
 	p, err := l.SecondFactor.Preauth(l.ctx, &duo.PreauthRequest{
@@ -92,7 +92,7 @@ func (l *login) preauth(ses *session, notice string) decision {
 	})
 	if err != nil {
 		stage.end(ResultFailed, "", err)
-		return l.unavailable(err, ses.Attributes)
+		return l.unavailable(err, ses)
 	}
 	switch p.Result {
 	case duo.PreauthAuth:
@@ -118,11 +118,11 @@ func (l *login) preauth(ses *session, notice string) decision {
 }
 
 // unavailable ends a login whose preauth failed. It is the only place where the
-// FailMode counts, and only for a service that cannot be contacted: anything
-// else is a mistake of the operator, and no reason to let anybody in.
-func (l *login) unavailable(err error, attributes radius.Attributes) decision {
-	if l.FailMode == FailSafe && duo.IsUnavailable(err) {
-		d := l.accept("", "the service cannot be contacted and the fail mode is safe", attributes)
+// FailMode counts, and only for a service that cannot be contacted before a factor
+// has been started: anything else is no reason to let anybody in.
+func (l *login) unavailable(err error, ses *session) decision {
+	if l.FailMode == FailSafe && duo.IsUnavailable(err) && ses.Pushed.IsZero() {
+		d := l.accept("", "the service cannot be contacted and the fail mode is safe", ses.Attributes)
 		d.FailedOpen = true
 		return d
 	}

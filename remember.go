@@ -18,7 +18,12 @@ func (l *login) rememberKey() string {
 	return "remember:" + base64.RawURLEncoding.EncodeToString(hash[:])
 }
 
-func (l *login) remembers() bool { return l.RememberFor > 0 && l.clientIP.IsValid() }
+// remembers reports whether a success is, which takes an address that is only the
+// user's. Some NASes send 0.0.0.0 or 127.0.0.1 for one they do not know.
+func (l *login) remembers() bool {
+	known := l.clientIP.IsValid() && !l.clientIP.IsUnspecified() && !l.clientIP.IsLoopback()
+	return l.RememberFor > 0 && known
+}
 
 // remember keeps a success of the second factor.
 func (l *login) remember() {

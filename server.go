@@ -136,7 +136,8 @@ type Server struct {
 	// RememberFor lets a user who has proved the second factor log in without it
 	// for this long, with the same name, NAS and client address; the first factor
 	// and preauth are asked all the same. It is kept in the Store. A login
-	// without a known ClientIP is never remembered. Zero: nobody is.
+	// without a known ClientIP (none, 0.0.0.0, a loopback address) is never
+	// remembered. Zero: nobody is.
 	RememberFor time.Duration
 
 	// Encoding is the character set of the passwords and answers that the NAS

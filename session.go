@@ -73,10 +73,14 @@ func (l *login) challenge(ses *session, messages []string) decision {
 // first of them takes the session, the others wait for its decision.
 func (l *login) answer() decision {
 	hash := hashAnswer(l.state, string(l.password))
+	joined := false
 	for {
 		stored, err := l.store().Get(l.ctx, l.state)
 		if errors.Is(err, challenge.ErrNotFound) {
 			return l.reject(textExpired, "the State is unknown or has expired")
+		}
+		if err != nil && joined && l.wait() == nil {
+			continue // the Store may recover; a NAS takes back no reject
 		}
 		ses := new(session)
 		if err == nil {
@@ -94,6 +98,7 @@ func (l *login) answer() decision {
 			d.repeated = true
 			return d
 		case ses.Answer != nil:
+			joined = true
 			err = l.wait()
 		default:
 			var d decision

@@ -65,7 +65,7 @@ func (l *login) renewCode(ses *session) decision {
 	if ses.Attempts >= orDefault(l.MaxAttempts, defaultMaxAttempts) {
 		return l.reject(textTooManyTries, "too many verification codes have expired")
 	}
-	return l.preauth(&session{Attempts: ses.Attempts, Attributes: ses.Attributes}, textNewCode)
+	return l.preauth(&session{Attempts: ses.Attempts, Attributes: ses.Attributes, Pushed: ses.Pushed}, textNewCode)
 }
 
 // codeLife is how long a code is good for when the service does not say.
