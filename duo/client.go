@@ -81,9 +81,8 @@ func (k *call) path() string { return "/auth/v2/" + k.name }
 // do makes a call and returns the response of its envelope, and the answer it
 // came in. Each error but that of a wrong Client is an *Error.
 func (c *Client) do(ctx context.Context, k *call) (json.RawMessage, *answer, error) {
-	c.once.Do(c.setUp)
-	if c.invalid != nil {
-		return nil, nil, c.invalid
+	if err := c.Validate(); err != nil {
+		return nil, nil, err
 	}
 	for again := (repeats{}); ; {
 		response, a, err := c.ask(ctx, k)
@@ -94,6 +93,12 @@ func (c *Client) do(ctx context.Context, k *call) (json.RawMessage, *answer, err
 			return nil, nil, err
 		}
 	}
+}
+
+// Validate reports what is wrong with the fields, without asking anybody.
+func (c *Client) Validate() error {
+	c.once.Do(c.setUp)
+	return c.invalid
 }
 
 // CloseIdleConnections closes connections that no call uses at the moment.

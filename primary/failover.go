@@ -5,26 +5,30 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 )
 
 // Failover asks its Authenticators in order until one knows the answer, yes or
 // no. Only an error that is neither an answer nor a Challenge moves it on; when
 // nobody knows, its error holds every one of theirs, in order. It stops when ctx
-// ends. The answer to a Challenge goes to the Authenticator that asked. It holds
-// at most 256 Authenticators.
+// ends, and shares the time until ctx's deadline among those still to be asked, so
+// that one that hangs does not keep the others from it. The answer to a Challenge
+// goes to the Authenticator that asked. It holds at most 256 Authenticators.
 type Failover []Authenticator
 
 // Authenticate implements Authenticator.
 func (f Failover) Authenticate(ctx context.Context, r *Request) (*Result, error) {
-	if len(f) == 0 || len(f) > math.MaxUint8+1 {
-		return nil, fmt.Errorf("primary: Failover holds %d Authenticators, want 1 to 256", len(f))
+	if err := f.checkLength(); err != nil {
+		return nil, err
 	}
 	if len(r.State) > 0 {
 		return f.resume(ctx, r)
 	}
 	var unknown []error
 	for i := range f {
-		result, err := f.ask(ctx, i, r)
+		share, cancel := shareOf(ctx, len(f)-i)
+		result, err := f.ask(share, i, r)
+		cancel()
 		if err == nil || decided(err) {
 			return result, err
 		}
@@ -34,6 +38,36 @@ func (f Failover) Authenticate(ctx context.Context, r *Request) (*Result, error)
 		}
 	}
 	return nil, errors.Join(unknown...)
+}
+
+// Validate reports what is wrong with the list, and with those in it that have
+// such a method.
+func (f Failover) Validate() error {
+	problems := []error{f.checkLength()}
+	for i, a := range f {
+		if a == nil {
+			problems = append(problems, fmt.Errorf("primary: Failover[%d] is nil", i))
+		} else if v, ok := a.(interface{ Validate() error }); ok {
+			problems = append(problems, v.Validate())
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func (f Failover) checkLength() error {
+	if len(f) == 0 || len(f) > math.MaxUint8+1 {
+		return fmt.Errorf("primary: Failover holds %d Authenticators, want 1 to 256", len(f))
+	}
+	return nil
+}
+
+// shareOf divides the time that is left until ctx's deadline.
+func shareOf(ctx context.Context, among int) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)/time.Duration(among))
 }
 
 // resume takes the answer to a Challenge back to the one that asked: no other

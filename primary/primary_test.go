@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -140,4 +142,26 @@ func ExampleAuthenticatorFunc() {
 	fmt.Println(err)
 	// Output:
 	// primary: rejected: empty password
+}
+
+func TestFailoverLeavesTimeForTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hangs := primary.AuthenticatorFunc(func(ctx context.Context, _ *primary.Request) (*primary.Result, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		begin := time.Now()
+		_, err := primary.Failover{hangs, hangs, users}.Authenticate(ctx, &primary.Request{Username: "jdoe", Password: "correct horse"})
+		assert.NoError(t, err)
+		assert.Equal(t, 20*time.Second, time.Since(begin))
+	})
+}
+
+func TestFailoverTellsWhatIsWrongWithIt(t *testing.T) {
+	assert.NoError(t, primary.Failover{users, primary.Failover{down}}.Validate())
+	assert.ErrorContains(t, primary.Failover{}.Validate(), "holds 0 Authenticators")
+	assert.ErrorContains(t, primary.Failover{users, nil}.Validate(), "Failover[1] is nil")
+	assert.ErrorContains(t, primary.Failover{primary.Failover{}}.Validate(), "holds 0 Authenticators")
 }

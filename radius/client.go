@@ -16,7 +16,8 @@ type MessageAuthenticatorPolicy int
 const (
 	// MessageAuthenticatorAuto takes requests without one from a sender until
 	// that address has sent a right one; from then on it is required of that
-	// address. The zero value, since many a NAS never sends one.
+	// address, as long as the Server serves. The zero value, since many a NAS never
+	// sends one.
 	MessageAuthenticatorAuto MessageAuthenticatorPolicy = iota
 	// MessageAuthenticatorRequired drops requests without one.
 	MessageAuthenticatorRequired
@@ -51,7 +52,9 @@ func (c *Client) String() string {
 
 // ClientSource tells a Server who may send requests. Its method is called for
 // each datagram before anything is known of the sender, by one goroutine for
-// each connection, so it must be quick. Clients is the one for a fixed list.
+// each connection, so it must be quick. Clients is the one for a fixed list. A
+// source may change its mind at any time, as for a reload: a request in flight is
+// answered with the secret it came with.
 type ClientSource interface {
 	// Client returns the client with that address, which is never an
 	// IPv4-mapped one, or nil: the datagram is then dropped. The Server does not

@@ -23,7 +23,7 @@ const (
 )
 
 var dropTexts = [dropReasons]struct{ name, hint string }{
-	DropUnknownClient:           {"unknown client", "no client is configured for this address"},
+	DropUnknownClient:           {"unknown client", "no client with a shared secret is configured for this address"},
 	DropMalformed:               {"malformed packet", "the sender speaks something else than RADIUS"},
 	DropCode:                    {"unexpected code", "only Access-Request and Status-Server are served here"},
 	DropNoMessageAuthenticator:  {"no Message-Authenticator", "let the NAS send one (radclient: Message-Authenticator=0x00), or make it optional for this client"},

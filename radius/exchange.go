@@ -60,7 +60,7 @@ func (e *Exchanger) Exchange(ctx context.Context, request *Packet, address strin
 	case request.Code != CodeAccessRequest && request.Code != CodeStatusServer:
 		return nil, fmt.Errorf("radius: %s is no request that can be sent: only Access-Request and Status-Server are", request.Code)
 	}
-	x := &sending{Exchanger: e, request: request, key: newKey(Secret(request.Secret)), in: make([]byte, radius.MaxPacketLength)}
+	x := &sending{Exchanger: e, request: request, key: newKey(Secret(request.Secret)), in: make([]byte, radius.MaxPacketLength), begun: time.Now()}
 	h := hashers.Get().(*hasher)
 	out, err := h.request(request, x.key)
 	hashers.Put(h)
@@ -95,6 +95,7 @@ type sending struct {
 	request *Packet
 	key     *key
 	in      []byte
+	begun   time.Time
 	ignored error // why the last packet that came was no reply, or the socket's error
 }
 
@@ -173,11 +174,15 @@ func (x *sending) accept(datagram []byte) (*Packet, error) {
 }
 
 func (x *sending) noReply(err error, address string) error {
-	if !errors.Is(err, ErrNoReply) {
-		err = fmt.Errorf("radius: waiting for a reply: %w", err)
-	}
-	if x.ignored != nil {
+	switch {
+	case !errors.Is(err, ErrNoReply) && x.ignored != nil:
+		return fmt.Errorf("radius: waiting for a reply from %s: %w; %w", address, err, x.ignored)
+	case !errors.Is(err, ErrNoReply):
+		return fmt.Errorf("radius: waiting for a reply from %s: %w", address, err)
+	case x.ignored != nil:
 		return fmt.Errorf("%w from %s: %w", err, address, x.ignored)
+	default:
+		return fmt.Errorf("%w from %s within %s: it is down, or needs longer, or does not know this host, or the shared secrets differ",
+			err, address, time.Since(x.begun).Round(time.Millisecond))
 	}
-	return fmt.Errorf("%w from %s: it is down, or does not know this host, or the shared secrets differ", err, address)
 }

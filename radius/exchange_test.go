@@ -129,7 +129,7 @@ func TestAPacketThatIsNoReplyIsIgnoredAndNamedInTheError(t *testing.T) {
 		packet func(request []byte) []byte
 		want   string
 	}{
-		"nothing": {nil, "it is down, or does not know this host, or the shared secrets differ"},
+		"nothing": {nil, "within 6s: it is down, or needs longer, or does not know this host, or the shared secrets differ"},
 		"garbage": {func([]byte) []byte { return []byte("garbage") }, "malformed packet"},
 		"another Identifier": {func(request []byte) []byte {
 			other := append([]byte{1, request[1] + 1}, request[2:]...)

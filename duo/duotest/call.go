@@ -28,8 +28,9 @@ func (s *Service) Calls() []Call {
 }
 
 // Count returns how many calls to a path such as "/auth/v2/auth" the service has
-// received.
+// received. It panics when there is no such call.
 func (s *Service) Count(path string) int {
+	mustBeCall(path)
 	n := 0
 	for _, c := range s.Calls() {
 		if c.Path == path {
@@ -37,6 +38,15 @@ func (s *Service) Count(path string) int {
 		}
 	}
 	return n
+}
+
+func mustBeCall(path string) {
+	switch path {
+	case "/auth/v2/ping", "/auth/v2/check", "/auth/v2/logo", "/auth/v2/enroll", "/auth/v2/enroll_status",
+		"/auth/v2/preauth", "/auth/v2/auth", "/auth/v2/auth_status":
+	default:
+		panic("duotest: the Auth API has no call " + path + "; one is /auth/v2/preauth")
+	}
 }
 
 func (s *Service) record(c *Call) {

@@ -79,8 +79,12 @@ type armed struct {
 }
 
 // Break orders faults for the calls to a path such as "/auth/v2/preauth", to be
-// met one after the other. An empty path is every call.
+// met one after the other. An empty path is every call. It panics when there is no
+// such call, since a test would then test nothing.
 func (s *Service) Break(path string, faults ...Fault) {
+	if path != "" {
+		mustBeCall(path)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range faults {

@@ -227,6 +227,12 @@ func (a *Authenticator) Authenticate(ctx context.Context, r *primary.Request) (*
 	return dir.login(ctx, r)
 }
 
+// Validate reports what is wrong with the fields, without asking anybody.
+func (a *Authenticator) Validate() error {
+	_, err := a.directory()
+	return err
+}
+
 // Format implements fmt.Formatter: fmt would follow a pointer to an Authenticator
 // without asking the fields how to print them.
 func (a *Authenticator) Format(f fmt.State, _ rune) {

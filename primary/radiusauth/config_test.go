@@ -83,7 +83,7 @@ func TestCheckTellsOfEachServer(t *testing.T) {
 			lines = append(lines, s.String())
 		}
 		assert.Equal(t, "192.0.2.1:1812: answers Status-Server; answers logins", lines[0])
-		assert.Contains(t, lines[1], "192.0.2.2:1812: FAILED: radiusauth: radius: no reply from 192.0.2.2:1812: it is down, or")
+		assert.Contains(t, lines[1], "192.0.2.2:1812: FAILED: radiusauth: radius: no reply from 192.0.2.2:1812 within 6s: it is down, or")
 		assert.Equal(t, "192.0.2.3:1812: answers Status-Server; "+
 			"FAILED: radiusauth: 192.0.2.3:1812 accepts any user with any password", lines[2])
 		assert.Contains(t, lines[3], "192.0.2.4:1812: FAILED: ")

@@ -156,6 +156,9 @@ func (a *Authenticator) Authenticate(ctx context.Context, r *primary.Request) (*
 	return a.login(ctx, l)
 }
 
+// Validate reports what is wrong with the fields, without asking anybody.
+func (a *Authenticator) Validate() error { return a.configure() }
+
 // Format implements fmt.Formatter: fmt would follow a pointer to an Authenticator
 // without asking the fields how to print them.
 func (a *Authenticator) Format(f fmt.State, _ rune) {

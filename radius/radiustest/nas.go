@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	layeh "layeh.com/radius"
 	"layeh.com/radius/rfc2865"
@@ -25,10 +26,14 @@ type NAS struct {
 	// User-Password and State, such as Calling-Station-Id.
 	Attributes radius.Attributes
 
-	// Exchanger sends the requests. Its zero value does for a server on the
-	// loopback interface; its Dial may be that of a Network.
+	// Exchanger sends the requests; its Dial may be that of a Network. Where
+	// Interval and Tries are zero, the NAS sends a request every 5 s and waits 70 s
+	// in all, as one should that has users who look at a push.
 	Exchanger radius.Exchanger
 }
+
+// patience is how long a NAS waits: longer than a push lasts.
+const patience = 70 * time.Second
 
 // Reply is what the server answered.
 type Reply struct {
@@ -97,7 +102,11 @@ func (n *NAS) ask(ctx context.Context, username, password string, state []byte) 
 	if err != nil {
 		return nil, err
 	}
-	packet, err := n.Exchanger.Exchange(ctx, request, n.Server)
+	exchanger := n.Exchanger
+	if exchanger.Interval == 0 && exchanger.Tries == 0 {
+		exchanger.Interval, exchanger.Tries = patience/14, 14
+	}
+	packet, err := exchanger.Exchange(ctx, request, n.Server)
 	if err != nil {
 		return nil, err
 	}
