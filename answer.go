@@ -45,7 +45,7 @@ func (l *login) ask(ses *session, notice string) decision {
 	m.Notice = notice
 	next := *ses
 	next.Menu, next.Answer = &m, nil
-	return l.challenge(&next, l.renderer().Render(&m))
+	return l.challenge(&next, l.render(&m))
 }
 
 // secondFactor asks the service for what the user has chosen.
@@ -103,7 +103,11 @@ func (l *login) conclude(ses *session, stage *stageEvent, response *duo.AuthResp
 		d = l.ask(ses, response.StatusMessage)
 	default:
 		stage.end(ResultRejected, string(response.Status), nil)
-		d = l.reject(response.StatusMessage, "the second factor is denied")
+		reason := "the second factor is denied"
+		if response.Status == duo.StatusSent {
+			reason = "passcodes were sent, which is no login"
+		}
+		d = l.reject(response.StatusMessage, reason)
 	}
 	d.Factor = stage.Factor
 	return d

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"unicode/utf8"
 
 	"layeh.com/radius/rfc2865"
 
 	"github.com/radmfa/radmfa/duo"
 	"github.com/radmfa/radmfa/internal/clean"
+	"github.com/radmfa/radmfa/prompt"
 	"github.com/radmfa/radmfa/radius"
 )
 
@@ -46,12 +48,12 @@ type decision struct {
 
 // accept lets the user in. Text and reason: see reject.
 func (l *login) accept(text, reason string, attributes radius.Attributes) decision {
-	return decision{Code: radius.CodeAccessAccept, Messages: l.renderer().Message(text), Reason: reason, Attributes: attributes}
+	return decision{Code: radius.CodeAccessAccept, Messages: l.message(text), Reason: reason, Attributes: attributes}
 }
 
 // reject does not. The text is for the user, the reason for the operator.
 func (l *login) reject(text, reason string) decision {
-	return decision{Code: radius.CodeAccessReject, Messages: l.renderer().Message(text), Reason: reason}
+	return decision{Code: radius.CodeAccessReject, Messages: l.message(text), Reason: reason}
 }
 
 // fail rejects because something of ours does not work.
@@ -60,6 +62,37 @@ func (l *login) fail(reason string, err error) decision {
 	d.err = err
 	return d
 }
+
+// message writes a text as Reply-Messages.
+func (l *login) message(text string) []string {
+	return sendable(l.renderer().Message(text))
+}
+
+// render writes a menu as Reply-Messages.
+func (l *login) render(m *prompt.Menu) []string {
+	if messages := sendable(l.renderer().Render(m)); len(messages) > 0 {
+		return messages
+	}
+	return prompt.Short{}.Render(m)
+}
+
+// sendable is what a Renderer wrote, made to fit where the Renderer breaks its
+// contract.
+func sendable(messages []string) []string {
+	fits := func(m string) bool { return m != "" && len(m) <= maxMessage && utf8.ValidString(m) }
+	var list []string
+	for _, m := range messages {
+		if fits(m) {
+			list = append(list, m)
+		} else {
+			list = append(list, prompt.Split(clean.Text(m))...)
+		}
+	}
+	return list
+}
+
+// maxMessage is the length of the longest Reply-Message in bytes.
+const maxMessage = 253
 
 // errPanic is the error of a login that ended in a panic.
 var errPanic = errors.New("radmfa: code that the Server calls has panicked")

@@ -2,6 +2,7 @@ package radmfa
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -39,6 +40,7 @@ const (
 // State, and its texts no control characters.
 type Event struct {
 	Time     time.Time
+	LoginID  string // the same in all events of a login, its challenges and answers included
 	Stage    Stage
 	Result   Result
 	Username string
@@ -110,7 +112,7 @@ func (l *login) decided(d *decision) {
 // tell fills in what all events of a login share, and gives it to log and OnEvent.
 func (l *login) tell(e Event) {
 	e.Time = e.Time.Add(e.Duration)
-	e.Username, e.NAS, e.Client, e.ClientIP = clean.Line(l.username), l.nas, l.client, l.clientIP
+	e.LoginID, e.Username, e.NAS, e.Client, e.ClientIP = l.id, clean.Line(l.username), l.nas, l.client, l.clientIP
 	ctx := context.WithoutCancel(l.ctx)
 	l.logger().LogAttrs(ctx, e.level(), "radmfa: "+string(e.Stage)+" "+string(e.Result), e.attrs()...)
 	if l.OnEvent != nil {
@@ -121,7 +123,7 @@ func (l *login) tell(e Event) {
 // level: what fails is for the operator to look at, a login is worth a line.
 func (e *Event) level() slog.Level {
 	switch {
-	case e.Result == ResultFailed && !duo.IsUnavailable(e.Err):
+	case e.Result == ResultFailed && !duo.IsUnavailable(e.Err) && !errors.Is(e.Err, context.Canceled):
 		return slog.LevelError
 	case e.Result == ResultFailed, e.FailedOpen:
 		return slog.LevelWarn
@@ -133,7 +135,7 @@ func (e *Event) level() slog.Level {
 }
 
 func (e *Event) attrs() []slog.Attr {
-	attrs := []slog.Attr{slog.String("user", e.Username), slog.String("nas", e.NAS.String()), slog.String("client", e.Client)}
+	attrs := []slog.Attr{slog.String("login", e.LoginID), slog.String("user", e.Username), slog.String("nas", e.NAS.String()), slog.String("client", e.Client)}
 	add := func(key, value string) {
 		if value != "" {
 			attrs = append(attrs, slog.String(key, value))

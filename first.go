@@ -69,7 +69,7 @@ func (l *login) rejected(e *stageEvent, err error) decision {
 // passOn takes a question of the first factor to the user.
 func (l *login) passOn(asks *primary.Challenge) decision {
 	ses := &session{Kind: kindPrimary, PrimaryState: asks.State, Appended: []byte(l.appended)}
-	d := l.challenge(ses, l.renderer().Message(asks.Message))
+	d := l.challenge(ses, l.message(asks.Message))
 	if d.Code == radius.CodeAccessChallenge {
 		d.Attributes = asks.Attributes
 	}
@@ -135,7 +135,7 @@ func (l *login) enroll(p *duo.PreauthResponse) decision {
 	if l.EnrollReject || l.Auto != nil {
 		return l.reject(message, "the user must enroll first")
 	}
-	return l.challenge(&session{Kind: kindEnroll}, l.renderer().Message(message))
+	return l.challenge(&session{Kind: kindEnroll}, l.message(message))
 }
 
 // menu asks the user which factor to use.
@@ -152,5 +152,5 @@ func (l *login) menu(p *duo.PreauthResponse, ses *session, notice string) decisi
 	if l.Auto != nil {
 		return l.choose(m, ses)
 	}
-	return l.challenge(ses, l.renderer().Render(m))
+	return l.challenge(ses, l.render(m))
 }

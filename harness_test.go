@@ -111,6 +111,15 @@ func (w *world) seen() []radmfa.Event {
 	return slices.Clone(w.events)
 }
 
+// logins returns how many logins the events are of.
+func (w *world) logins() int {
+	ids := make(map[string]bool)
+	for _, e := range w.seen() {
+		ids[e.LoginID] = true
+	}
+	return len(ids)
+}
+
 func (w *world) lastEvent() radmfa.Event {
 	events := w.seen()
 	return events[len(events)-1]

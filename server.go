@@ -82,11 +82,14 @@ type Server struct {
 	// Store answer each other's challenges.
 	Store challenge.Store
 
-	// Prompt makes the text of the menu. Nil: prompt.Console{}.
+	// Prompt makes the text of the menu. Nil: prompt.Console{}, which falls back to
+	// the short form for users with more than one smartphone or so, since a
+	// Reply-Message has room for 253 bytes: see its Split.
 	Prompt prompt.Renderer
 
 	// Auto starts the second factor with the first request, for a NAS that cannot
-	// show a challenge. Nil: the user is asked.
+	// show a challenge. Nil: the user is asked. The same request under another
+	// Identifier shares the decision, until 5 s after it.
 	Auto *Auto
 
 	// FailMode counts when the service cannot be contacted before a factor has
@@ -192,9 +195,10 @@ func (s *Server) ListenAndServe() error {
 
 // Serve serves requests from conn until Shutdown or Close is called, and then
 // returns ErrServerClosed. It closes conn. For more say in the transport (buffer
-// sizes, limits, counters), mount the Server as the Handler of a radius.Server.
+// sizes, limits, counters), mount the Server as the Handler of a radius.Server, and
+// shut that down. It may be called for several connections.
 func (s *Server) Serve(conn net.PacketConn) error {
-	err := s.check()
+	err := s.Validate()
 	if s.Clients == nil {
 		err = errors.Join(err, errors.New("radmfa: Server.Clients is nil: no NAS may ask"))
 	}
@@ -202,6 +206,24 @@ func (s *Server) Serve(conn net.PacketConn) error {
 		return errors.Join(err, conn.Close())
 	}
 	return s.radius().Serve(conn)
+}
+
+// Validate reports what is wrong with the fields, and with a Primary and a
+// SecondFactor that have such a method, without asking anybody. Serve calls it.
+func (s *Server) Validate() error {
+	problems := []error{s.check()}
+	for _, v := range []any{s.Primary, s.SecondFactor} {
+		if v, ok := v.(interface{ Validate() error }); ok {
+			problems = append(problems, v.Validate())
+		}
+	}
+	if s.FailMode != FailSafe && s.FailMode != FailSecure {
+		problems = append(problems, fmt.Errorf("radmfa: Server.FailMode is %d, want FailSafe or FailSecure", s.FailMode))
+	}
+	if s.AuthTimeout < 0 || s.ChallengeTimeout < 0 || s.RememberFor < 0 || s.MaxAttempts < 0 {
+		problems = append(problems, errors.New("radmfa: no time and no number of attempts of a Server may be negative"))
+	}
+	return errors.Join(problems...)
 }
 
 // Shutdown stops reading requests and lets the logins in flight end: a user who

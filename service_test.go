@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,6 +21,7 @@ import (
 	"github.com/radmfa/radmfa/duo"
 	"github.com/radmfa/radmfa/duo/duotest"
 	"github.com/radmfa/radmfa/primary"
+	"github.com/radmfa/radmfa/prompt"
 	"github.com/radmfa/radmfa/radius"
 )
 
@@ -302,4 +305,67 @@ func TestBareName(t *testing.T) {
 	} {
 		assert.Equal(t, want, radmfa.BareName(typed), typed)
 	}
+}
+
+func TestTheEventsOfALoginHaveOneID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.start()
+		w.login("jdoe", password, "oops", "push")
+		assert.Equal(t, 1, w.logins())
+		w.login("jdoe", password, "push")
+		assert.Equal(t, 2, w.logins())
+		assert.Contains(t, w.log.String(), "login="+w.lastEvent().LoginID)
+	})
+}
+
+func TestBlanksAroundANameMakeNoOtherUser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.start()
+		assert.True(t, w.login(" jdoe ", password, "push").Accepted())
+		assert.Equal(t, "preauth jdoe, auth push DPJDOE1", w.asked())
+	})
+}
+
+// badRenderer breaks its contract.
+type badRenderer []string
+
+func (r badRenderer) Render(*prompt.Menu) []string { return r }
+func (r badRenderer) Message(string) []string      { return r }
+
+func TestARendererThatBreaksItsContractCostsNoLogin(t *testing.T) {
+	for name, r := range map[string]badRenderer{
+		"nothing": nil, "empty": {""}, "too long": {strings.Repeat("x", 300)}, "no UTF-8": {"\xff"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.server.Prompt = r
+				w.start()
+				challenge := w.login("jdoe", password)
+				assert.NotEmpty(t, challenge.Message())
+				assert.True(t, utf8.ValidString(challenge.Message()))
+				reply, err := w.nas.Answer(t.Context(), challenge, "push")
+				require.NoError(t, err)
+				assert.True(t, reply.Accepted())
+			})
+		})
+	}
+}
+
+func TestServeTellsWhatIsWrongBeforeTheFirstLogin(t *testing.T) {
+	w := newWorld(t)
+	assert.NoError(t, w.server.Validate())
+	w.server.Primary = primary.Failover{}
+	w.server.SecondFactor = &duo.Client{Host: "https://api.example.com/"}
+	w.server.FailMode = 7
+	w.server.AuthTimeout = -time.Second
+	conn, err := w.network.Listen(serverAddr)
+	require.NoError(t, err)
+	err = w.server.Serve(conn)
+	assert.ErrorContains(t, err, "Failover holds 0 Authenticators")
+	assert.ErrorContains(t, err, "want a host name such as api-XXXXXXXX.duosecurity.com")
+	assert.ErrorContains(t, err, "FailMode is 7")
+	assert.ErrorContains(t, err, "may be negative")
 }

@@ -38,6 +38,7 @@ const (
 // Answer) to answering (no Decision) to decided.
 type session struct {
 	Kind     kind
+	Login    string // its id in logs and events
 	Username string
 	NAS      netip.Addr
 
@@ -56,7 +57,7 @@ type session struct {
 
 // challenge keeps the session and asks the user for an answer.
 func (l *login) challenge(ses *session, messages []string) decision {
-	ses.Username, ses.NAS = l.username, l.nas
+	ses.Login, ses.Username, ses.NAS = l.id, l.username, l.nas
 	state := challenge.NewID()
 	encoded, err := json.Marshal(ses)
 	if err == nil {
@@ -92,6 +93,7 @@ func (l *login) answer() decision {
 		if refused := l.refuse(ses, hash); refused != nil {
 			return *refused
 		}
+		l.id = ses.Login
 		switch {
 		case ses.Decision != nil:
 			d := *ses.Decision

@@ -42,7 +42,7 @@ func (l *login) transact(stage *stageEvent, request *duo.AuthRequest) (*duo.Auth
 // anything once that is done.
 func (l *login) showCode(ses *session, txid, code string) decision {
 	next := &session{Kind: kindCode, TxID: txid, Attributes: ses.Attributes, Pushed: ses.Pushed}
-	d := l.challenge(next, l.renderer().Message("Enter "+code+" in Duo Mobile, then press Enter: "))
+	d := l.challenge(next, l.message("Enter "+code+" in Duo Mobile, then press Enter: "))
 	d.Factor = duo.FactorPush
 	return d
 }

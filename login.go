@@ -2,8 +2,11 @@ package radmfa
 
 import (
 	"context"
+	"math/rand/v2"
 	"net"
 	"net/netip"
+	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -26,6 +29,7 @@ type login struct {
 	client   string // the name of the radius.Client
 	clientIP netip.Addr
 	started  time.Time
+	id       string // of the login, from its first request to its last
 	appended string // what Auto found behind the password
 }
 
@@ -35,7 +39,7 @@ type login struct {
 func (s *Server) ServeRADIUS(w radius.ResponseWriter, r *radius.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), orDefault(s.AuthTimeout, defaultAuthTimeout))
 	defer cancel()
-	l := &login{Server: s, ctx: ctx, packet: r.Packet, started: time.Now()}
+	l := &login{Server: s, ctx: ctx, packet: r.Packet, started: time.Now(), id: strconv.FormatUint(rand.Uint64(), 36)}
 	l.nas = addrOf(r.RemoteAddr)
 	if client := radius.ClientOf(ctx); client != nil {
 		l.client = client.String()
@@ -66,6 +70,7 @@ func (l *login) read() *decision {
 	if !utf8.ValidString(l.username) && l.Encoding != nil {
 		l.username, _ = l.Encoding.NewDecoder().String(l.username)
 	}
+	l.username = strings.TrimSpace(l.username) // or one user would have several names
 	l.state = string(rfc2865.State_Get(l.packet))
 	l.clientIP = l.findClientIP()
 	problem := l.readPassword()
