@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/radmfa/radmfa"
 	"github.com/radmfa/radmfa/challenge"
@@ -98,18 +99,38 @@ func (d *daemon) prepare(p *plan) (err error) {
 	if err := d.build(p, sameMain); err != nil {
 		return err
 	}
-	for addr := range p.instances {
+	return errors.Join(d.listen(p), d.listenWeb(p))
+}
+
+// listen opens the sockets that are new, and tells of all that cannot be.
+func (d *daemon) listen(p *plan) error {
+	var problems config.Problems
+	for _, s := range p.file.Servers {
+		addr := s.Listen(p.file.Main)
 		if d.listeners[addr] != nil {
 			continue
 		}
-		conn, err := listen(addr)
+		conn, err := net.ListenPacket("udp", addr)
 		if err != nil {
-			return d.explain(addr, err)
+			problems = append(problems, config.Problem{File: p.file.Path, Line: s.Line, Section: s.Name, Text: d.explain(addr, err)})
+			continue
 		}
 		p.conns[addr] = conn
 	}
-	if addr := p.file.Main.Text("metrics_address"); d.web == nil || d.web.addr != addr {
-		p.web, err = listenWeb(addr)
+	if len(problems) > 0 {
+		return problems
+	}
+	return nil
+}
+
+// listenWeb opens the socket of the metrics, where it is new.
+func (d *daemon) listenWeb(p *plan) (err error) {
+	addr := p.file.Main.Text("metrics_address")
+	if d.web != nil && d.web.addr == addr {
+		return nil
+	}
+	if p.web, err = listenWeb(addr); err != nil && d.web != nil && samePort(addr, d.web.addr) {
+		return fmt.Errorf("%w: this process listens on %s; another address with the same port takes a restart", err, d.web.addr)
 	}
 	return err
 }
@@ -136,16 +157,24 @@ func (d *daemon) build(p *plan, sameMain bool) error {
 	return err
 }
 
-// explain adds to the error of a new socket what an operator cannot see: that the
-// old one is in its way, which is open until its requests have ended.
-func (d *daemon) explain(addr string, err error) error {
-	_, port, _ := net.SplitHostPort(addr)
+// explain says what is in the way of a new socket. Of this process it is the old
+// one of the same port, which is open until its requests have ended.
+func (d *daemon) explain(addr string, err error) string {
 	for old := range d.listeners {
-		if _, oldPort, _ := net.SplitHostPort(old); oldPort == port {
-			return fmt.Errorf("%w: this process listens on %s; a change of interface takes a restart", err, old)
+		if samePort(addr, old) {
+			return fmt.Sprintf("%v: this process listens on %s; a change of interface takes a restart", err, old)
 		}
 	}
-	return err
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Sprintf("%v: stop the program that holds the port, such as the replaced proxy, or set another port", err)
+	}
+	return err.Error()
+}
+
+func samePort(a, b string) bool {
+	_, portA, _ := net.SplitHostPort(a)
+	_, portB, _ := net.SplitHostPort(b)
+	return portA == portB
 }
 
 // discard takes back what prepare did.
@@ -281,6 +310,7 @@ func (d *daemon) shutdown(ctx context.Context) {
 	d.web.close()
 	d.running.Wait()
 	d.stop()
+	d.logs.Info("stopped")
 	_ = d.logs.close()
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http/httptest"
 	"os"
@@ -181,13 +182,20 @@ func (p *proxy) login(n *radiustest.NAS, user, password string, answers ...strin
 	return reply
 }
 
-// freePort returns a UDP port that nobody uses.
+// freePort returns a UDP port that nobody uses. It is below those that systems give
+// to clients, so that none of a test's many sockets takes it before the program.
 func freePort(t *testing.T) int {
 	t.Helper()
-	conn, err := net.ListenPacket("udp", ":0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, conn.Close()) }()
-	return conn.LocalAddr().(*net.UDPAddr).Port
+	for range 100 {
+		port := 20000 + rand.IntN(12000)
+		conn, err := net.ListenPacket("udp", fmt.Sprintf(":%d", port))
+		if err == nil {
+			require.NoError(t, conn.Close())
+			return port
+		}
+	}
+	require.FailNow(t, "no port is free")
+	return 0
 }
 
 // buffer is a bytes.Buffer for several goroutines.

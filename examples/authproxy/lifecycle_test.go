@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -49,6 +50,7 @@ func TestSIGTERMWaitsForAPush(t *testing.T) {
 	p.signal(syscall.SIGTERM)
 	require.NoError(t, <-login)
 	assert.Equal(t, exitOK, p.ends(5*time.Second))
+	p.logged("msg=stopped")
 }
 
 func TestASecondSIGTERMEndsAtOnce(t *testing.T) {
@@ -61,6 +63,7 @@ func TestASecondSIGTERMEndsAtOnce(t *testing.T) {
 	p.signal(syscall.SIGTERM)
 	assert.Equal(t, exitOK, p.ends(3*time.Second))
 	assert.Error(t, <-login)
+	p.logged("stopping at once")
 }
 
 func TestAReloadUnderLoadLosesNoLogin(t *testing.T) {
@@ -84,11 +87,11 @@ func TestAReloadUnderLoadLosesNoLogin(t *testing.T) {
 		time.Sleep(time.Second)
 		l.write("authproxy.cfg", config+fmt.Sprintf("exempt_username_1=user%d\n", i)+l.section("radius_server_auto", other))
 		p.signal(syscall.SIGHUP)
+		require.Eventually(t, func() bool { return strings.Count(p.log.String(), "msg=reloaded") == i+1 }, 10*time.Second, 10*time.Millisecond)
 	}
 	wg.Wait()
 	assert.EqualValues(t, logins, accepted.Load())
 	assert.Len(t, l.service.Transactions(), logins, "one push each")
-	assert.Equal(t, 3, strings.Count(p.log.String(), "msg=reloaded"))
 }
 
 func TestAReloadChangesWhatTheFileSays(t *testing.T) {
@@ -135,7 +138,11 @@ func TestAReloadChangesLogsAndMetrics(t *testing.T) {
 func TestABadFileKeepsTheOldConfiguration(t *testing.T) {
 	l := newLab(t, users())
 	port := freePort(t)
-	good := mainSection + noPrimary + l.section("radius_server_challenge", port)
+	web, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	_, webPort, _ := net.SplitHostPort(web.Addr().String())
+	require.NoError(t, web.Close())
+	good := mainSection + "metrics_address=127.0.0.1:" + webPort + "\n" + noPrimary + l.section("radius_server_challenge", port)
 	p := l.run(good)
 	taken, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -143,7 +150,8 @@ func TestABadFileKeepsTheOldConfiguration(t *testing.T) {
 	for _, bad := range []string{
 		good + "failmode=open\n",
 		good + l.section("radius_server_challenge2", taken.LocalAddr().(*net.UDPAddr).Port, "interface=127.0.0.1"),
-		strings.Replace(good, "[main]", "[main]\nmetrics_address=192.0.2.1:9\nlog_format=json", 1),
+		strings.Replace(good, "metrics_address=127.0.0.1:"+webPort, "metrics_address=192.0.2.1:9\nlog_format=json", 1),
+		strings.Replace(good, "metrics_address=127.0.0.1", "metrics_address=0.0.0.0", 1),
 		good + "interface=127.0.0.1\n",
 	} {
 		before := strings.Count(p.log.String(), "not reloaded")
@@ -154,6 +162,23 @@ func TestABadFileKeepsTheOldConfiguration(t *testing.T) {
 	}
 	p.logged(`failmode: \"open\" is not safe or secure`)
 	p.logged("a change of interface takes a restart")
+	p.logged("another address with the same port takes a restart")
+}
+
+func TestEveryPortInUseIsTold(t *testing.T) {
+	l := newLab(t, users())
+	config := mainSection + noPrimary
+	for _, header := range []string{"radius_server_challenge", "radius_server_auto"} {
+		taken, err := net.ListenPacket("udp", ":0")
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = taken.Close() })
+		config += l.section(header, taken.LocalAddr().(*net.UDPAddr).Port)
+	}
+	status, out := call("-config", l.write("authproxy.cfg", config))
+	assert.Equal(t, exitFailed, status)
+	for _, want := range []string{"[radius_server_challenge] listen udp", "[radius_server_auto] listen udp", "stop the program that holds the port"} {
+		assert.Contains(t, out, want)
+	}
 }
 
 func TestLogsGoToFilesThatAreRotatedAndReopened(t *testing.T) {
@@ -168,9 +193,10 @@ func TestLogsGoToFilesThatAreRotatedAndReopened(t *testing.T) {
 		content, err := os.ReadFile(path + ".moved")
 		require.NoError(t, err)
 		for line := range strings.Lines(string(content)) {
-			assert.True(t, strings.HasPrefix(line, "{"), line)
+			assert.True(t, json.Valid([]byte(line)), line)
 		}
 	}
+	assert.Regexp(t, `"msg":"radmfa: login accepted".*"duration":(0\.|\d\.\d+e-)`, p.log.String(), "in seconds")
 	p.signal(syscall.SIGHUP)
 	p.logged(`"msg":"reloaded"`)
 	assert.True(t, p.login(nas(port), "jdoe", userPass, "1").Accepted())

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"sync"
 
@@ -19,15 +17,6 @@ type listener struct {
 
 	mu      sync.RWMutex
 	current *instance
-}
-
-// listen opens the socket. Nothing is read from it before serve.
-func listen(addr string) (net.PacketConn, error) {
-	conn, err := net.ListenPacket("udp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", addr, err)
-	}
-	return conn, nil
 }
 
 func newListener(addr string, i *instance, logger *slog.Logger) *listener {

@@ -71,9 +71,17 @@ func openLogs(file *config.File, stdout io.Writer) (*logs, error) {
 
 func formatted(main *config.Section, w io.Writer, options *slog.HandlerOptions) slog.Handler {
 	if main.Word("log_format") == "json" {
-		return slog.NewJSONHandler(w, options)
+		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: options.Level, ReplaceAttr: seconds})
 	}
 	return slog.NewTextHandler(w, options)
+}
+
+// seconds writes durations as numbers of seconds: nanoseconds are slog's own unit.
+func seconds(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		return slog.Float64(a.Key, a.Value.Duration().Seconds())
+	}
+	return a
 }
 
 // open opens a file that is rotated by size, and by others with a reload.

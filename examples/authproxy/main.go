@@ -119,6 +119,9 @@ func validate(path string, stdout io.Writer) int {
 		_, _ = fmt.Fprintln(stdout, err)
 		return exitFailed
 	}
+	for _, w := range file.Warnings {
+		_, _ = fmt.Fprintf(stdout, "warning: %s\n", w)
+	}
 	_, _ = fmt.Fprintf(stdout, "%s: no problems\n", path)
 	for _, s := range file.Servers {
 		_, _ = fmt.Fprintf(stdout, "  [%s] listens on %s, first factor %s, service %s\n", s.Name, s.Listen(file.Main), firstFactorName(s), s.APIHost())

@@ -83,6 +83,7 @@ func TestValidateAgreesWithTheReader(t *testing.T) {
 		} else {
 			assert.Equal(t, exitOK, status, out)
 			assert.Contains(t, out, "no problems")
+			assert.Equal(t, filepath.Base(path) == "warnings.cfg", strings.Contains(out, "warning: "+path+":2: [main] log_file: nothing is logged"), path)
 		}
 		for _, secret := range []string{"hunter", "radiussecret1", "radiusclientsecret", "password1", "XXXXXXXXXXXXXXXXXXXXXXXX", "from the environment", "file secret"} {
 			assert.NotContains(t, out, secret, path)
@@ -169,6 +170,8 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 	assert.Contains(t, l.get(p, "/healthz"), `"service":"unknown"`)
 	assert.True(t, p.login(nas(port), "jdoe", userPass, "1").Accepted())
 	assert.True(t, p.login(nas(port), "denies", userPass, "1").Rejected())
+	none := `authproxy_waiting_logins{listener=":` + fmt.Sprint(port) + `",section="radius_server_challenge"} 0`
+	require.Eventually(t, func() bool { return strings.Contains(l.get(p, "/metrics"), none) }, 5*time.Second, 10*time.Millisecond, "no login waits once its answer is out")
 	metrics := l.get(p, "/metrics")
 	for _, want := range []string{
 		`authproxy_logins_total{factor="push",result="accepted",section="radius_server_challenge"} 1`,
@@ -179,7 +182,6 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 		`authproxy_up{peer="first_factor",section="radius_server_challenge"} 1`,
 		`how="handled",listener=":` + fmt.Sprint(port) + `",section="radius_server_challenge"} 4`,
 		`authproxy_dropped_total{listener=":` + fmt.Sprint(port) + `",reason="`,
-		`authproxy_waiting_logins{listener=":` + fmt.Sprint(port) + `",section="radius_server_challenge"} 0`,
 		`authproxy_build_info{version="v1.2.3-test"} 1`,
 	} {
 		assert.Contains(t, metrics, want)

@@ -19,6 +19,7 @@ type directory struct{ *ldapauth.Authenticator }
 
 func newDirectory(c *config.Section, logger *slog.Logger, certificate func(tls.ConnectionState)) firstFactor {
 	a := &ldapauth.Authenticator{
+		Hosts:                c.Hosts("host", "port"),
 		Transport:            ldapauth.Clear,
 		InsecureSkipHostname: !c.Bool("ssl_verify_hostname"),
 		ServiceUser:          serviceUser(c),
@@ -39,13 +40,6 @@ func newDirectory(c *config.Section, logger *slog.Logger, certificate func(tls.C
 				return nil
 			},
 		},
-	}
-	for _, n := range c.Numbers("host") {
-		host := c.Text(c.Numbered("host", n))
-		if c.Set("port") {
-			host = net.JoinHostPort(strings.Trim(host, "[]"), c.Text("port"))
-		}
-		a.Hosts = append(a.Hosts, host)
 	}
 	if group := c.Text("security_group_dn"); group != "" {
 		a.Groups = []string{group}

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
-
-	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
 )
 
 // drainTimeout is a little more than a request may take.
@@ -110,6 +108,7 @@ func (d *daemon) drain(stop <-chan os.Signal, watchdog <-chan time.Time) {
 		case <-done:
 			return
 		case <-stop:
+			d.logs.Warn("stopping at once: the logins in flight are rejected")
 			cancel()
 		case <-watchdog:
 			notify(systemd.SdNotifyWatchdog)
@@ -119,14 +118,8 @@ func (d *daemon) drain(stop <-chan os.Signal, watchdog <-chan time.Time) {
 
 // warn tells of settings that are honoured although better ones are to be had.
 func (d *daemon) warn() {
-	for _, c := range d.file.Clients {
-		switch {
-		case c.Kind() == config.AD && c.Word("transport") == "clear" && c.Word("auth_type") == "plain":
-			d.logs.Warn("passwords cross the network readably: set transport=starttls or ldaps", "section", c.Name)
-		case c.Kind() == config.RADIUS && !c.Bool("force_message_authenticator"):
-			d.logs.Warn("a RADIUS server's replies can be forged until it has sent a Message-Authenticator (CVE-2024-3596): "+
-				"set force_message_authenticator=true if the servers send it, as FreeRADIUS does since 3.2.5", "section", c.Name)
-		}
+	for _, w := range d.file.Warnings {
+		d.logs.Warn("configuration: "+w.Text, "line", w.Line, "section", w.Section, "key", w.Key)
 	}
 }
 

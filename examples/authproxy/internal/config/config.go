@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/radmfa/radmfa/radius"
 )
 
 // File is a configuration that can be used.
@@ -16,6 +18,9 @@ type File struct {
 	Main    *Section
 	Clients []*Section
 	Servers []*Section
+
+	// Warnings are about what is honoured, and hardly meant or not safe.
+	Warnings Problems
 }
 
 // Load reads a file. Its error is a Problems that tells all that is wrong.
@@ -39,12 +44,11 @@ func read(path string, data []byte) (*File, error) {
 	if len(raw) > 0 || len(problems) == 0 {
 		l.relations()
 	}
-	for i := range l.problems {
-		l.problems[i].File = path
+	if l.problems.sort(path); len(l.problems) > 0 {
+		return nil, l.problems
 	}
-	if err := l.problems.sorted(); err != nil {
-		return nil, err
-	}
+	l.advise()
+	l.file.Warnings.sort(path)
 	return l.file, nil
 }
 
@@ -163,6 +167,7 @@ func (l *loader) key(s *Section, r rawKey) {
 		return
 	}
 	s.values[name] = v
+	l.lookalike(s.Name, r)
 }
 
 // value reads a value, or says what is wrong with it.
@@ -178,12 +183,12 @@ func (l *loader) value(v *value, key *Key, suffix, raw string) (problem string) 
 		raw = l.path(raw)
 		fallthrough
 	default:
-		v.text = secretText(raw)
+		v.text = radius.Secret(raw)
 		if why := key.Refused[strings.ToLower(raw)]; why != "" {
 			return fmt.Sprintf("%s cannot be honoured: %s", strings.ToLower(raw), why)
 		}
 		if err == nil && key.Value.check != nil && key.Value.check(raw) != nil {
-			return fmt.Sprintf("%q is not %s%s", raw, key.Value.Expect, commentHint(raw))
+			return fmt.Sprintf("%q is not %s%s", raw, key.Value.Expect, hint(raw))
 		}
 	}
 	if err != nil {
@@ -192,12 +197,18 @@ func (l *loader) value(v *value, key *Key, suffix, raw string) (problem string) 
 	return ""
 }
 
-// commentHint is for those who write comments behind values.
-func commentHint(raw string) string {
-	if strings.ContainsAny(raw, ";#") {
+// hint is for those who write comments behind values, or values in quotes.
+func hint(raw string) string {
+	switch {
+	case strings.ContainsAny(raw, ";#"):
 		return "; a comment stands on a line of its own"
+	case strings.ContainsAny(raw, `"'`):
+		return "; values stand without quotes"
+	case variable.MatchString(raw):
+		return "; ${NAME} is for secrets only"
+	default:
+		return ""
 	}
-	return ""
 }
 
 // path makes a path relative to the file's folder.

@@ -71,6 +71,9 @@ func dump(f *File) string {
 			}
 		}
 	}
+	for _, w := range f.Warnings {
+		fmt.Fprintf(&b, "warning: %s\n", w)
+	}
 	return b.String()
 }
 
@@ -103,6 +106,19 @@ func TestSecretsKeepTheirCharacters(t *testing.T) {
 	}
 	assert.Equal(t, `C:\Program Files\Proxy\log\`, file.Main.Text("log_dir"))
 	assert.False(t, file.Main.Set("http_proxy_host"), "an empty value is as none")
+}
+
+func TestHostsHaveTheirOwnPortOrThatOfTheKey(t *testing.T) {
+	const text = "[ad_client]\nhost=dc1:3269\nhost_2=2001:db8::1\nhost_3=[2001:db8::2]\n%sservice_account_username=a\nservice_account_password=b\nsearch_dn=dc=a\n" +
+		"[radius_server_challenge]\nikey=a\nskey=b\napi_host=c\nradius_ip_1=192.0.2.1\nradius_secret_1=x\n"
+	for line, want := range map[string][]string{
+		"":            {"dc1:3269", "2001:db8::1", "2001:db8::2"},
+		"port=3269\n": {"dc1:3269", "[2001:db8::1]:3269", "[2001:db8::2]:3269"},
+	} {
+		f, err := read("a.cfg", fmt.Appendf(nil, text, line))
+		require.NoError(t, err)
+		assert.Equal(t, want, f.Clients[0].Hosts("host", "port"))
+	}
 }
 
 func TestSectionsNeverPrintTheirSecrets(t *testing.T) {

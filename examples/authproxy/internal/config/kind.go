@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,11 +31,18 @@ type Kind struct {
 
 // The kinds of values. What they accept, the accessors of Section can read.
 var (
-	text      = Kind{Expect: "text"}
-	secret    = Kind{Expect: "text, or ${NAME} for an environment variable", secret: true}
-	boolean   = Kind{Expect: "true or false", check: func(s string) error { _, err := parseBool(s); return err }}
-	port      = integer(1, 65535)
-	seconds   = Kind{Expect: "a number of seconds", check: func(s string) error { _, err := parseSeconds(s); return err }}
+	text    = Kind{Expect: "text"}
+	secret  = Kind{Expect: "text, or ${NAME} for an environment variable", secret: true}
+	boolean = Kind{Expect: "true or false", check: func(s string) error { _, err := parseBool(s); return err }}
+	port    = integer(1, 65535)
+	ikey    = Kind{Expect: "an integration key, which is letters and digits", check: match(`^[A-Za-z0-9]+$`)}
+	limit   = Kind{Expect: "a number of seconds, 0 for no limit", check: func(s string) error { _, err := parseSeconds(s); return err }}
+	seconds = Kind{Expect: "a number of seconds over 0", check: func(s string) error {
+		if d, err := parseSeconds(s); err != nil || d == 0 {
+			return errors.New("no number of seconds over 0")
+		}
+		return nil
+	}}
 	address   = Kind{Expect: "an IP address", check: func(s string) error { _, err := netip.ParseAddr(s); return err }}
 	dn        = Kind{Expect: "a DN such as CN=Users,DC=example,DC=com", check: directory(func(a *ldapauth.Authenticator, s string) { a.BaseDN = s })}
 	groupDN   = Kind{Expect: "a DN such as CN=VPN,DC=example,DC=com", check: directory(func(a *ldapauth.Authenticator, s string) { a.Groups = []string{s} })}
@@ -42,6 +50,7 @@ var (
 	ldapName  = Kind{Expect: "the name of an LDAP attribute", check: directory(func(a *ldapauth.Authenticator, s string) { a.UsernameAttribute = s })}
 	clients   = Kind{Expect: "an IP address, a network (192.0.2.0/24, 192.0.2.0/255.255.255.0) or a range (192.0.2.1-192.0.2.9)", check: func(s string) error { _, err := parsePrefixes(s); return err }}
 	host      = Kind{Expect: "a host name or IP address", check: checkHost}
+	bareHost  = Kind{Expect: "a host name or IP address, without port", check: checkBareHost}
 	apiHost   = Kind{Expect: "a host name such as api-XXXXXXXX.duosecurity.com, with :port or without", check: checkHost}
 	listen    = Kind{Expect: "an address and port such as 127.0.0.1:9090", check: checkListen}
 	attribute = Kind{Expect: "the name of a RADIUS attribute, such as Calling-Station-Id", check: func(s string) error { _, err := parseAttribute(s); return err }}
@@ -111,14 +120,31 @@ func parseSeconds(s string) (time.Duration, error) {
 }
 
 func checkHost(s string) error {
-	host, _ := splitHost(s)
-	if host == "" || strings.ContainsAny(host, "/@ \t?#") || strings.Contains(s, "://") {
-		return errors.New("no host name")
+	host, portNumber := splitHost(s)
+	if portNumber != "" {
+		return errors.Join(checkBareHost(host), port.check(portNumber))
 	}
-	if _, rest := splitHost(s); rest != "" {
-		return port.check(rest)
+	return checkBareHost(host)
+}
+
+var hostName = match(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
+
+func checkBareHost(s string) error {
+	if _, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return nil
 	}
-	return nil
+	return hostName(s)
+}
+
+// match checks that a value is of some form.
+func match(pattern string) func(string) error {
+	form := regexp.MustCompile(pattern)
+	return func(s string) error {
+		if !form.MatchString(s) {
+			return errors.New("of another form")
+		}
+		return nil
+	}
 }
 
 // splitHost returns the parts of host:port; the port may be missing.

@@ -45,13 +45,12 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// sorted returns the problems in the order of the file, as an error.
-func (p Problems) sorted() error {
-	if len(p) == 0 {
-		return nil
+// sort puts the problems of a file in its order.
+func (p Problems) sort(path string) {
+	for i := range p {
+		p[i].File = path
 	}
 	slices.SortStableFunc(p, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
-	return p
 }
 
 // nearest returns the name that is most like s, or "" when none is.

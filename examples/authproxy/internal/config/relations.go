@@ -9,13 +9,14 @@ import (
 
 // relations checks what concerns more than one value.
 func (l *loader) relations() {
-	if len(l.file.Servers) == 0 && !l.toldOf(RoleServer) {
+	if len(l.file.Servers) == 0 && !l.serverRefused() {
 		l.problem(0, "", "", "there is no server section: add [%s]", Challenge)
 	}
 	for _, s := range l.file.Clients {
 		switch s.Kind() {
 		case AD:
 			l.serviceAccount(s)
+			l.hostPorts(s, "host", "port")
 		case RADIUS:
 			l.pairs(s, "port", "host")
 		}
@@ -25,17 +26,15 @@ func (l *loader) relations() {
 		l.pairs(s, "radius_secret", "radius_ip")
 		l.twice(s)
 		l.client(s)
-		if _, given := splitHost(s.Text("api_host")); given != "" && s.Set("api_port") && given != s.Text("api_port") {
-			l.problem(s.values["api_port"].line, s.Name, "api_port", "api_host names another port: keep one of them")
-		}
+		l.hostPorts(s, "api_host", "api_port")
 	}
 	l.ports()
 }
 
-// toldOf reports whether a section of that role was refused, so that it need not
-// be called missing.
-func (l *loader) toldOf(role Role) bool {
-	return role == RoleServer && slices.ContainsFunc(l.problems, func(p Problem) bool {
+// serverRefused reports whether there is a server section that cannot be used, so
+// that none need be called missing.
+func (l *loader) serverRefused() bool {
+	return slices.ContainsFunc(l.problems, func(p Problem) bool {
 		return p.Key == "" && strings.Contains(p.Section, "server")
 	})
 }
@@ -46,6 +45,16 @@ func (l *loader) serviceAccount(s *Section) {
 		return
 	}
 	l.problem(s.Line, s.Name, "service_account_username", "is missing: expected the name of an account that may search the directory")
+}
+
+// hostPorts says which hosts name another port than the key for the port does.
+func (l *loader) hostPorts(s *Section, host, port string) {
+	for _, n := range s.Numbers(host) {
+		name := s.Numbered(host, n)
+		if _, given := splitHost(s.Text(name)); given != "" && s.Set(port) && given != s.Text(port) {
+			l.problem(s.values[port].line, s.Name, port, "%s names another port: keep one of them", name)
+		}
+	}
 }
 
 // pairs says which numbers one key of a pair has and the other has not.

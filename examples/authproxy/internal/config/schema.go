@@ -108,7 +108,7 @@ var mainKeys = []Key{
 	{Name: "log_max_size", Value: integer(0, math.MaxInt), Default: "10485760", Meaning: "bytes (rounded up to MiB) after which a new log file begins, 0: never"},
 	{Name: "log_format", Value: enum("text", "json"), Default: "text", Ours: true, Meaning: "form of the log lines"},
 	{Name: "http_ca_certs_file", Value: authority, Meaning: "authorities of the service's certificate; default: the system's"},
-	{Name: "http_proxy_host", Value: host, Meaning: "HTTP proxy for calls to the service; default: that of the environment (HTTPS_PROXY)"},
+	{Name: "http_proxy_host", Value: bareHost, Meaning: "HTTP proxy for calls to the service; default: that of the environment (HTTPS_PROXY)"},
 	{Name: "http_proxy_port", Value: port, Default: "80", Meaning: "port of `http_proxy_host`"},
 	{Name: "interface", Value: address, Meaning: "address to listen on; default: all, IPv4 and IPv6"},
 	{Name: "test_connectivity_on_startup", Value: boolean, Default: "false", Meaning: "do what `authproxy check` does at start, into the log"},
@@ -165,7 +165,7 @@ var radiusKeys = []Key{
 
 // serverKeys are those of every server section.
 var serverKeys = []Key{
-	{Name: "ikey", Value: text, Required: true, Meaning: "integration key"},
+	{Name: "ikey", Value: ikey, Required: true, Meaning: "integration key"},
 	{Name: "skey", Value: secret, Required: true, Meaning: "secret key"},
 	{Name: "api_host", Value: apiHost, Required: true, Meaning: "host of the service, with port or without"},
 	{Name: "api_port", Value: port, Meaning: "port of the service; default: 443"},
@@ -175,14 +175,14 @@ var serverKeys = []Key{
 	{Name: "port", Value: port, Default: "1812", Meaning: "UDP port to listen on"},
 	{Name: "interface", Value: address, Meaning: "address to listen on; default: that of `[main]`"},
 	{Name: "failmode", Value: enum("safe", "secure"), Default: "safe", Meaning: "what happens after a right first factor when the service cannot be contacted: `safe` accepts, `secure` rejects"},
-	{Name: "api_timeout", Value: seconds, Default: "0", Meaning: "seconds for calls to the service that wait for no person, 0: no limit"},
+	{Name: "api_timeout", Value: limit, Default: "0", Meaning: "seconds for calls to the service that wait for no person"},
 	{Name: "exempt_username", Numbering: Indexed, Value: text, Meaning: "users who need no second factor, in any case of letters"},
 	{Name: "client_ip_attr", Value: attribute, Default: "Calling-Station-Id", Meaning: "attribute with the user's address, or `paloalto`"},
 	{Name: "pass_through_all", Value: boolean, Meaning: "as in `[radius_client]`, for this section only"},
 	{Name: "pass_through_attr_names", Value: attrs, Meaning: "as in `[radius_client]`, for this section only"},
 	{Name: "pw_codec", Value: codec, Default: "utf-8", Meaning: "character set of what the devices send"},
 	{Name: "force_message_authenticator", Value: boolean, Default: "false", Meaning: "drop requests without Message-Authenticator; false: only those of a device that has sent one before"},
-	{Name: "http_proxy_host", Value: host, Meaning: "as in `[main]`, for this section only"},
+	{Name: "http_proxy_host", Value: bareHost, Meaning: "as in `[main]`, for this section only"},
 	{Name: "http_proxy_port", Value: port, Meaning: "as in `[main]`, for this section only"},
 	{Name: "max_pushes_per_minute", Value: integer(0, 1000), Default: "0", Ours: true, Meaning: "pushes, calls and SMS to one user, 0: no limit"},
 }

@@ -86,8 +86,6 @@ func (l *loader) secretFile(name string) (radius.Secret, error) {
 	return radius.Secret(s), nil
 }
 
-func secretText(s string) radius.Secret { return radius.Secret(s) }
-
 // unwrapPath takes the path out of an error, since the message has it already.
 func unwrapPath(err error) error {
 	var path *fs.PathError

@@ -79,7 +79,7 @@ func (s *Section) Numbers(name string) []int { return s.numbers(s.key(name)) }
 
 // Numbered returns the name of a key with a number.
 func (s *Section) Numbered(name string, number int) string {
-	if number == 1 && s.key(name).Numbering == Listed {
+	if number == 1 && s.key(name).Numbering != Indexed {
 		return name
 	}
 	return name + "_" + strconv.Itoa(number)
@@ -169,6 +169,20 @@ func (s *Section) Facility(name string) string { return parseFacility(s.Text(nam
 func (s *Section) APIHost() string {
 	host, portNumber := splitHost(s.Text("api_host"))
 	return net.JoinHostPort(host, cmp.Or(portNumber, s.Text("api_port"), "443"))
+}
+
+// Hosts returns what a numbered key for a host lists, each with its own port or else
+// with that of the key port, where this is set.
+func (s *Section) Hosts(name, port string) []string {
+	var hosts []string
+	for _, n := range s.Numbers(name) {
+		host, portNumber := splitHost(s.Text(s.Numbered(name, n)))
+		if portNumber = cmp.Or(portNumber, s.Text(port)); portNumber != "" {
+			host = net.JoinHostPort(host, portNumber)
+		}
+		hosts = append(hosts, host)
+	}
+	return hosts
 }
 
 // Listen returns the address that a server section listens on.
