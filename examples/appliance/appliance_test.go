@@ -69,7 +69,7 @@ func newLab(t *testing.T, network *radiustest.Network) *lab {
 		},
 		vpn: &radiustest.NAS{
 			Server: "192.0.2.1:1812", Secret: "xyzzy5461",
-			Exchanger: radius.Exchanger{Dial: network.Dialer("192.0.2.7"), Interval: 5 * time.Second, Tries: 14},
+			Exchanger: radius.Exchanger{Dial: network.Dialer("192.0.2.7")},
 		},
 		service: service,
 		audited: audited,

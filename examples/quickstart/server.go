@@ -70,8 +70,6 @@ func newDemo(conn net.PacketConn, c *console, phone duo.Status, logger *slog.Log
 	d.nas = &radiustest.NAS{
 		Server: conn.LocalAddr().String(), Secret: secret,
 		Attributes: radius.Attributes{{Type: rfc2865.CallingStationID_Type, Attribute: []byte(userIP)}},
-		// As many a VPN does: again every 5 s, and still one push.
-		Exchanger: radius.Exchanger{Interval: 5 * time.Second, Tries: 14},
 	}
 	return d, nil
 }
