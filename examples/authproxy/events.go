@@ -14,6 +14,7 @@ import (
 type authEvent struct {
 	Time       time.Time     `json:"timestamp"`
 	Type       string        `json:"event_type"`
+	LoginID    string        `json:"login_id"`
 	Section    string        `json:"server_section"`
 	Stage      radmfa.Stage  `json:"auth_stage"`
 	Result     radmfa.Result `json:"status"`
@@ -35,7 +36,7 @@ var link = regexp.MustCompile(`https?://\S+`)
 // writeEvent writes an event as one line of JSON.
 func writeEvent(w io.Writer, section string, e radmfa.Event) error {
 	line := authEvent{
-		Time: e.Time.UTC(), Type: "authentication", Section: section, Stage: e.Stage, Result: e.Result,
+		Time: e.Time.UTC(), Type: "authentication", LoginID: e.LoginID, Section: section, Stage: e.Stage, Result: e.Result,
 		Username: e.Username, NASIP: addrText(e.NAS), ClientIP: addrText(e.ClientIP), Factor: string(e.Factor),
 		Reason: e.Reason, TxID: e.TxID, Millis: e.Duration.Milliseconds(),
 		FailedOpen: e.FailedOpen, Repeated: e.Repeated,
