@@ -319,3 +319,28 @@ func TestARequestThatWaitsForItsTwinBearsAStoreThatBlinks(t *testing.T) {
 		assert.Equal(t, 1, w.service.Count(pathAuth))
 	})
 }
+
+// What the service is not given the time for says nothing of the service: not to
+// the FailMode, and not to the breaker, by which others would be let in.
+func TestAFirstFactorThatLeavesNoTimeLetsNobodyIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		slow := true
+		w.server.Primary = primary.AuthenticatorFunc(func(context.Context, *primary.Request) (*primary.Result, error) {
+			if slow {
+				time.Sleep(59900 * time.Millisecond)
+			}
+			return nil, nil
+		})
+		w.nas.Exchanger.Tries = 40
+		w.service.Break("/auth/v2/preauth", duotest.Fault{Times: -1, Delay: 300 * time.Millisecond})
+		w.start()
+		for range 4 {
+			reply := w.login("jdoe", password)
+			assert.True(t, reply.Rejected(), reply)
+			assert.Contains(t, w.lastEvent().Reason, "the time was up")
+		}
+		slow = false
+		assert.True(t, w.login("jdoe", password).Challenged())
+	})
+}

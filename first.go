@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/radmfa/radmfa/duo"
 	"github.com/radmfa/radmfa/primary"
@@ -92,7 +93,7 @@ func (l *login) preauth(ses *session, notice string) decision {
 	})
 	if err != nil {
 		stage.end(ResultFailed, "", err)
-		return l.unavailable(err, ses)
+		return l.unavailable(err, ses, time.Since(stage.Time))
 	}
 	switch p.Result {
 	case duo.PreauthAuth:
@@ -117,10 +118,17 @@ func (l *login) preauth(ses *session, notice string) decision {
 	}
 }
 
+// patience is how long the service must have had before it is taken for out of
+// reach because the time for the request is up: a first factor may have used that.
+const patience = 5 * time.Second
+
 // unavailable ends a login whose preauth failed. It is the only place where the
 // FailMode counts, and only for a service that cannot be contacted before a factor
 // has been started: anything else is no reason to let anybody in.
-func (l *login) unavailable(err error, ses *session) decision {
+func (l *login) unavailable(err error, ses *session, waited time.Duration) decision {
+	if l.ctx.Err() != nil && waited < patience {
+		return l.reject(textNoSecondFactor, "the time was up before the service could answer")
+	}
 	if l.FailMode == FailSafe && duo.IsUnavailable(err) && ses.Pushed.IsZero() {
 		d := l.accept("", "the service cannot be contacted and the fail mode is safe", ses.Attributes)
 		d.FailedOpen = true

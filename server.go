@@ -115,7 +115,8 @@ type Server struct {
 
 	// AuthTimeout bounds the work on one Access-Request: the first factor, the
 	// service, and a push that waits for a person. It should not be longer than
-	// the NAS waits. Zero: 60 s.
+	// the NAS waits. When it ends during preauth, the FailMode counts only if the
+	// service had 5 s to answer. Zero: 60 s.
 	AuthTimeout time.Duration
 
 	// MaxAttempts is how many answers to a menu may be typing errors before the

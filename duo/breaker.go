@@ -1,6 +1,7 @@
 package duo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -10,6 +11,7 @@ import (
 const (
 	breakerFailures = 3               // unavailable calls in a row that open the breaker
 	breakerPause    = 5 * time.Second // how long calls then fail at once
+	breakerPatience = 5 * time.Second // a call whose ctx ends earlier says nothing
 )
 
 // breaker keeps an outage from costing every login a whole timeout. The zero
@@ -62,7 +64,7 @@ func (b *breaker) leave(probe bool, out outcome, cause error) (changed bool) {
 }
 
 // guarded makes a call of preauth, unless the breaker is open.
-func (c *Client) guarded(call func() error) (err error) {
+func (c *Client) guarded(ctx context.Context, call func() error) (err error) {
 	probe, err := c.breaker.enter()
 	if err != nil {
 		return &Error{Call: "preauth", Err: err}
@@ -78,8 +80,11 @@ func (c *Client) guarded(call func() error) (err error) {
 			c.OnBreaker(false, nil)
 		}
 	}()
+	begun := time.Now()
 	err = call()
-	out = outcomeOf(err)
+	if ctx.Err() == nil || time.Since(begun) >= breakerPatience {
+		out = outcomeOf(err)
+	}
 	return err
 }
 

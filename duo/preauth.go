@@ -102,7 +102,7 @@ func (c *Client) Preauth(ctx context.Context, r *PreauthRequest) (*PreauthRespon
 		return nil, &Error{Call: "preauth", Err: ended(ctx, ctx, 0)}
 	}
 	var resp *PreauthResponse
-	err = c.guarded(func() error {
+	err = c.guarded(ctx, func() error {
 		resp, err = c.preauth(ctx, params)
 		return err
 	})

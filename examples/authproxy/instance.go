@@ -114,6 +114,10 @@ func build(s, main *config.Section, around surroundings) (*instance, error) {
 		i.server.EnrollReject = !s.Bool("enroll_challenge")
 		i.server.SMSAsksAgain = s.Bool("sms_asks_again")
 	}
+	if err := i.server.Validate(); err != nil {
+		i.close()
+		return nil, err
+	}
 	return i, nil
 }
 
