@@ -12,8 +12,8 @@ import (
 const module = "github.com/radmfa/radmfa"
 
 // mayImport is the import direction: for each package of ours, those of ours
-// that it may import. Every package may import internal/redact and
-// internal/clean, tests may import what they like, and a package XXXtest what
+// that it may import. Every package may import internal/redact, internal/clean and
+// internal/deadline, tests may import what they like, and a package XXXtest what
 // XXX may, and XXX.
 var mayImport = map[string][]string{
 	"radius":             {},
@@ -70,7 +70,7 @@ func checkImport(t *testing.T, pkg, imported string) {
 
 func allowed(pkg, imported string) bool {
 	switch {
-	case imported == "internal/redact", imported == "internal/clean",
+	case imported == "internal/redact", imported == "internal/clean", imported == "internal/deadline",
 		strings.HasPrefix(pkg, "examples/"), strings.HasPrefix(pkg, "internal/"):
 		return true
 	case strings.HasSuffix(pkg, "test"):

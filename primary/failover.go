@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"time"
+
+	"github.com/radmfa/radmfa/internal/deadline"
 )
 
 // Failover asks its Authenticators in order until one knows the answer, yes or
@@ -26,7 +27,7 @@ func (f Failover) Authenticate(ctx context.Context, r *Request) (*Result, error)
 	}
 	var unknown []error
 	for i := range f {
-		share, cancel := shareOf(ctx, len(f)-i)
+		share, cancel := deadline.Share(ctx, len(f)-i)
 		result, err := f.ask(share, i, r)
 		cancel()
 		if err == nil || decided(err) {
@@ -59,15 +60,6 @@ func (f Failover) checkLength() error {
 		return fmt.Errorf("primary: Failover holds %d Authenticators, want 1 to 256", len(f))
 	}
 	return nil
-}
-
-// shareOf divides the time that is left until ctx's deadline.
-func shareOf(ctx context.Context, among int) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeout(ctx, time.Until(deadline)/time.Duration(among))
 }
 
 // resume takes the answer to a Challenge back to the one that asked: no other

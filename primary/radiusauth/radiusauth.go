@@ -36,6 +36,7 @@ import (
 
 	"golang.org/x/text/encoding"
 
+	"github.com/radmfa/radmfa/internal/deadline"
 	"github.com/radmfa/radmfa/primary"
 	"github.com/radmfa/radmfa/radius"
 )
@@ -174,7 +175,7 @@ func (a *Authenticator) login(ctx context.Context, l *login) (*primary.Result, e
 	var failures []error
 	turns := a.order()
 	for i, t := range turns {
-		share, cancel := shareOf(ctx, len(turns)-i)
+		share, cancel := deadline.Share(ctx, len(turns)-i)
 		result, err := t.ask(share, l)
 		cancel()
 		var challenge *primary.Challenge
@@ -187,16 +188,6 @@ func (a *Authenticator) login(ctx context.Context, l *login) (*primary.Result, e
 		}
 	}
 	return nil, errors.Join(failures...)
-}
-
-// shareOf divides the time that is left until ctx's deadline among the servers
-// not yet asked, so that a silent one does not use it up.
-func shareOf(ctx context.Context, servers int) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeout(ctx, time.Until(deadline)/time.Duration(servers))
 }
 
 // resume takes the answer to a Challenge to the server that asked, since no
