@@ -36,14 +36,15 @@
 //
 // The NAS must wait for a person: set its RADIUS timeout to 60 s with one try,
 // and PAP as its protocol. The package works as well on a NAS that cannot be told
-// so; see "One login, one push".
+// so; see "One login, one push". For a NAS that cannot show a challenge see [Auto].
 //
 // # The parts
 //
 //   - [github.com/radmfa/radmfa/radius]: the transport. A Server is itself a
 //     radius.Handler, so it can be mounted in a transport of your own.
 //   - [github.com/radmfa/radmfa/primary]: the first factor; primary.None says
-//     that the NAS has checked the password.
+//     that the NAS has checked the password. primary/ldapauth asks Active Directory
+//     and other directories, primary/radiusauth other RADIUS servers.
 //   - [github.com/radmfa/radmfa/duo]: the client of the service's Auth API.
 //   - [github.com/radmfa/radmfa/prompt]: the menu's text, and what an answer means.
 //   - [github.com/radmfa/radmfa/challenge]: what must be remembered between a
@@ -71,9 +72,10 @@
 // A first factor that cannot be asked rejects. A service that cannot be contacted
 // for preauth (no connection, a timeout, a status of 5xx, an answer that makes no
 // sense) lets the user in with [FailSafe], the default, and a warning in the log;
-// it rejects with [FailSecure]. Wrong keys and every other refusal of the service
-// reject in both modes, and so does everything that goes wrong once a factor has
-// been started.
+// it rejects with [FailSecure]. A service that had no time to answer, because the
+// first factor used it up, is not out of reach. Wrong keys and every other refusal
+// of the service reject in both modes, and so does everything that goes wrong once
+// a factor has been started.
 //
 // # One login, one push
 //
