@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -193,10 +194,11 @@ func (d *daemon) discard(p *plan) {
 
 // apply puts a plan to work.
 func (d *daemon) apply(p *plan) {
-	oldLogs, oldWeb, oldFile := d.logs, d.web, d.file
+	oldLogs, oldWeb := d.logs, d.web
 	var retire []func()
 	d.mu.Lock()
 	d.file, d.logs, d.web = p.file, p.logs, p.web
+	d.forget()
 	for addr, l := range d.listeners {
 		i := p.instances[addr]
 		if i == nil {
@@ -211,7 +213,6 @@ func (d *daemon) apply(p *plan) {
 		d.listeners[addr] = l
 		d.serve(l, conn)
 	}
-	d.forget(oldFile)
 	d.mu.Unlock()
 	if oldWeb != p.web {
 		oldWeb.close()
@@ -239,20 +240,13 @@ func (d *daemon) serve(l *listener, conn net.PacketConn) {
 }
 
 // forget drops what is kept of sections that are no more.
-func (d *daemon) forget(old *config.File) {
-	if old == nil {
-		return
-	}
-	names := map[string]bool{}
+func (d *daemon) forget() {
+	sections := map[string]bool{}
 	for _, s := range d.file.Servers {
-		names[s.Name] = true
+		sections[s.Name] = true
 	}
-	for _, s := range old.Servers {
-		if !names[s.Name] {
-			delete(d.stores, s.Name)
-			d.metrics.forget(s.Name)
-		}
-	}
+	maps.DeleteFunc(d.stores, func(section string, _ *challenge.MemoryStore) bool { return !sections[section] })
+	d.metrics.keep(sections)
 }
 
 // finish closes what was replaced. Each waits for its last request, and the logs

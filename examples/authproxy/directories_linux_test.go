@@ -1,9 +1,13 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"net"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -11,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/radmfa/radmfa/duo/duotest"
+	"github.com/radmfa/radmfa/internal/freeradiustest"
 	"github.com/radmfa/radmfa/internal/ldaptest"
 )
 
@@ -25,18 +30,27 @@ func (l *lab) adClient(ca *ldaptest.CA, lines ...string) string {
 	return "\n[ad_client]\nssl_ca_certs_file=directory.pem\n" + strings.Join(lines, "\n") + "\n"
 }
 
+// slapdClient is an [ad_client] of an OpenLDAP.
+func (l *lab) slapdClient(s *ldaptest.Slapd, transport string, lines ...string) string {
+	addr := s.Addr
+	if transport == "ldaps" {
+		addr = s.TLSAddr
+	}
+	host, port, err := net.SplitHostPort(addr)
+	require.NoError(l.t, err)
+	return l.adClient(s.CA, append(lines, "host="+host, "port="+port, "timeout=2", "transport="+transport, "auth_type=plain",
+		"bind_dn=cn=svc-radius,ou=services,dc=example,dc=com", "service_account_password=svc-pw",
+		"search_dn=dc=example,dc=com", "username_attribute=uid")...)
+}
+
+const vpnUsers = "security_group_dn=cn=vpnusers,ou=groups,dc=example,dc=com"
+
 func TestOpenLDAPIsTheFirstFactor(t *testing.T) {
 	slapd := ldaptest.StartSlapd(t, nil)
-	host, ldapPort, err := net.SplitHostPort(slapd.Addr)
-	require.NoError(t, err)
 	l := newLab(t, directoryUsers())
 	port := freePort(t)
-	p := l.run(mainSection + l.adClient(slapd.CA,
-		"host="+host, "port="+ldapPort, "timeout=2", "transport=starttls", "auth_type=plain",
-		"bind_dn=cn=svc-radius,ou=services,dc=example,dc=com", "service_account_password=svc-pw",
-		"search_dn=dc=example,dc=com", "security_group_dn=cn=vpnusers,ou=groups,dc=example,dc=com",
-		"username_attribute=uid", "at_attribute=mail", "ldap_filter=(!(uid=zoe))",
-	) + l.section("radius_server_challenge", port))
+	p := l.run(mainSection + l.slapdClient(slapd, "starttls", vpnUsers, "at_attribute=mail", "ldap_filter=(!(uid=zoe))") +
+		l.section("radius_server_challenge", port))
 	nas := nas(port)
 	assert.True(t, p.login(nas, "jdoe", "jdoe-pw", "1").Accepted())
 	assert.True(t, p.login(nas, "jdoe@example.com", "jdoe-pw", "1").Accepted())
@@ -51,6 +65,63 @@ func TestOpenLDAPIsTheFirstFactor(t *testing.T) {
 	assert.True(t, p.login(nas, "jdoe", "jdoe-pw").Rejected(), "fail modes are for the service")
 	require.NoError(t, slapd.Start())
 	assert.True(t, p.login(nas, "jdoe", "jdoe-pw", "1").Accepted())
+}
+
+func TestCheckTellsWhatWorksAndWhatDoesNot(t *testing.T) {
+	slapd, upstream := ldaptest.StartSlapd(t, nil), freeradiustest.Start(t, freeradiustest.Config{})
+	l := newLab(t, directoryUsers())
+	good := mainSection + l.slapdClient(slapd, "ldaps", vpnUsers) + radiusClient(t, upstream, "retries=2", "retry_wait=0.2") +
+		l.section("radius_server_challenge", freePort(t), "client=ad_client") +
+		l.section("radius_server_auto", freePort(t), "client=radius_client")
+	path := l.write("authproxy.cfg", good)
+	seconds := regexp.MustCompile(`differ by [01]s`) // the service tells no fractions
+	status, out := call("check", "-config", path)
+	assert.Equal(t, exitOK, status)
+	service := "  ok      service " + l.host + ": "
+	rest := service + "ping answered\n" + service + "the clocks differ by seconds\n" + service + "the keys are right\n"
+	assert.Equal(t, "[radius_server_challenge]\n"+
+		"  ok      first factor: "+slapd.TLSAddr+`; connected with LDAPS; bound as "cn=svc-radius,ou=services,dc=example,dc=com"; found users below "dc=example,dc=com"; found all groups`+"\n"+rest+
+		"[radius_server_auto]\n"+
+		"  ok      first factor: "+upstream.Addr+"; answers Status-Server; answers logins\n"+rest, seconds.ReplaceAllString(out, "differ by seconds"))
+
+	l.write("authproxy.cfg", strings.NewReplacer("=svc-pw", "=wrong-pw", "\nsecret=", "\nsecret=other-").Replace(good))
+	status, out = call("check", "-config", path)
+	assert.Equal(t, exitFailed, status)
+	assert.Regexp(t, `(?m)^  FAILED  first factor: `+slapd.TLSAddr+`; connected with LDAPS: bind as the service account "cn=svc-radius,.*Invalid Credentials`, out)
+	assert.Regexp(t, `(?m)^  FAILED  first factor: `+upstream.Addr+`: .*secret`, out)
+	assert.Equal(t, 2, strings.Count(out, "FAILED"), out)
+	assert.Equal(t, 2, strings.Count(seconds.ReplaceAllString(out, "differ by seconds"), rest), "the service is checked all the same")
+	for _, secret := range []string{"wrong-pw", "other-", string(upstream.Secret)} {
+		assert.NotContains(t, out, secret)
+	}
+}
+
+// TestMetricsTellWhenCertificatesExpire: of the one that the peer shows, by either
+// way to TLS.
+func TestMetricsTellWhenCertificatesExpire(t *testing.T) {
+	slapd := ldaptest.StartSlapd(t, nil)
+	conn, err := tls.Dial("tcp", slapd.TLSAddr, &tls.Config{RootCAs: slapd.CA.Pool, MinVersion: tls.VersionTLS12})
+	require.NoError(t, err)
+	shown := conn.ConnectionState().PeerCertificates[0]
+	require.NoError(t, conn.Close())
+	l := newLab(t, directoryUsers())
+	ldaps, starttls, noHostname := freePort(t), freePort(t), freePort(t)
+	p := l.run(mainSection + "metrics_address=127.0.0.1:0\n" +
+		l.slapdClient(slapd, "ldaps") +
+		strings.Replace(l.slapdClient(slapd, "starttls"), "[ad_client]", "[ad_client2]", 1) +
+		strings.Replace(l.slapdClient(slapd, "starttls", "ssl_verify_hostname=false"), "[ad_client]", "[ad_client3]", 1) +
+		l.section("radius_server_challenge", ldaps, "client=ad_client") +
+		l.section("radius_server_challenge2", starttls, "client=ad_client2") +
+		l.section("radius_server_challenge3", noHostname, "client=ad_client3"))
+	const name = "authproxy_certificate_expiry_timestamp_seconds"
+	assert.NotContains(t, l.get(p, "/metrics"), name, "nobody has shown one yet")
+	for section, port := range map[string]int{"radius_server_challenge": ldaps, "radius_server_challenge2": starttls, "radius_server_challenge3": noHostname} {
+		require.True(t, p.login(nas(port), "jdoe", "jdoe-pw", "1").Accepted())
+		for peer, certificate := range map[string]*x509.Certificate{"first_factor": shown, "service": l.web.Certificate()} {
+			assert.Contains(t, l.get(p, "/metrics"),
+				fmt.Sprintf("%s{peer=%q,section=%q} %g\n", name, peer, section, float64(certificate.NotAfter.Unix())))
+		}
+	}
 }
 
 func TestActiveDirectoryIsTheFirstFactor(t *testing.T) {

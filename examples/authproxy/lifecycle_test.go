@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -116,6 +117,38 @@ func TestAReloadChangesWhatTheFileSays(t *testing.T) {
 	assert.Error(t, err, "the port of a section that is gone is closed")
 }
 
+// TestMetricsForgetASectionThatIsGone: also when its last login ends later.
+func TestMetricsForgetASectionThatIsGone(t *testing.T) {
+	l := newLab(t, users())
+	gone, stays := freePort(t), freePort(t)
+	rest := mainSection + "metrics_address=127.0.0.1:0\n" + noPrimary + l.section("radius_server_challenge", stays)
+	p := l.run(rest + l.section("radius_server_auto", gone))
+	require.True(t, p.login(nas(gone), "jdoe", userPass+",push").Accepted())
+	told := regexp.MustCompile(`authproxy_(up|certificate_expiry_timestamp_seconds)\{[^}]*section="radius_server_auto"`)
+	assert.Regexp(t, told, l.get(p, "/metrics"))
+
+	l.service.Break("/auth/v2/preauth", duotest.Fault{Delay: 2 * time.Second})
+	before := l.service.Count("/auth/v2/preauth")
+	done := make(chan error, 1)
+	go func() {
+		_, err := nas(gone).Login(context.Background(), "denies", userPass+",push")
+		done <- err
+	}()
+	require.Eventually(t, func() bool { return l.service.Count("/auth/v2/preauth") > before }, 5*time.Second, time.Millisecond)
+	l.write("authproxy.cfg", rest)
+	p.signal(syscall.SIGHUP)
+	p.logged("msg=reloaded")
+	assert.NotRegexp(t, told, l.get(p, "/metrics"))
+	require.NoError(t, <-done, "the login ends as it began")
+	assert.NotRegexp(t, told, l.get(p, "/metrics"))
+
+	l.write("authproxy.cfg", rest+l.section("radius_server_auto", gone))
+	p.signal(syscall.SIGHUP)
+	require.Eventually(t, func() bool { return strings.Count(p.log.String(), "msg=reloaded") == 2 }, 10*time.Second, 10*time.Millisecond)
+	require.True(t, p.login(nas(gone), "jdoe", userPass+",push").Accepted())
+	assert.Regexp(t, told, l.get(p, "/metrics"), "it is back")
+}
+
 func TestAReloadChangesLogsAndMetrics(t *testing.T) {
 	l := newLab(t, slow(time.Second))
 	port := freePort(t)
@@ -187,6 +220,7 @@ func TestLogsGoToFilesThatAreRotatedAndReopened(t *testing.T) {
 	p := l.run("[main]\nlog_stdout=true\nlog_format=json\nlog_dir=logs\nlog_auth_events=true\nlog_max_size=1\nlog_max_files=2\nhttp_ca_certs_file=ca.pem\n[duo_only_client]\n" +
 		l.section("radius_server_challenge", port))
 	assert.True(t, p.login(nas(port), "jdoe", userPass, "1").Accepted())
+	p.logged("login accepted") // the answer goes out first
 	for _, name := range []string{logName, eventsName} {
 		path := filepath.Join(l.dir, "logs", name)
 		require.NoError(t, os.Rename(path, path+".moved"))
@@ -204,6 +238,9 @@ func TestLogsGoToFilesThatAreRotatedAndReopened(t *testing.T) {
 		info, err := os.Stat(filepath.Join(l.dir, "logs", name))
 		require.NoError(t, err)
 		assert.NotZero(t, info.Size(), name)
+		moved, err := os.Stat(filepath.Join(l.dir, "logs", name+".moved"))
+		require.NoError(t, err)
+		assert.Equal(t, moved.Mode(), info.Mode(), "whoever could read the one before can read the new one")
 	}
 }
 

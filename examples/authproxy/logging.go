@@ -90,11 +90,9 @@ func (l *logs) open(file *config.File, name string) (io.Writer, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, fmt.Errorf("log_dir: %w", err)
 	}
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
-	if err != nil {
+	if err := create(path); err != nil {
 		return nil, fmt.Errorf("log_dir: %w", err)
 	}
-	_ = f.Close() // it was opened to learn that it can be
 	w := &lumberjack.Logger{
 		Filename:   path,
 		MaxSize:    mebibytes(file.Main.Int("log_max_size")),
@@ -102,6 +100,16 @@ func (l *logs) open(file *config.File, name string) (io.Writer, error) {
 	}
 	l.files = append(l.files, w)
 	return w, nil
+}
+
+// create makes a log file where there is none, readable by the group, and reports
+// whether it can be written. Lumberjack's own would be for the owner alone.
+func create(path string) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // mebibytes rounds up; zero is no limit.
@@ -117,11 +125,14 @@ func mebibytes(bytes int) int {
 func (l *logs) reopen() {
 	for _, f := range l.files {
 		_ = f.Close()
+		_ = create(f.Filename) // or else the next line does
 	}
 }
 
 func (l *logs) close() error {
-	l.reopen()
+	for _, f := range l.files {
+		_ = f.Close()
+	}
 	if l.syslog != nil {
 		return l.syslog.Close()
 	}

@@ -29,8 +29,9 @@ type metrics struct {
 	reloads     *prometheus.CounterVec
 	start       time.Time
 
-	mu     sync.Mutex
-	health map[[2]string]bool // by section and peer; what was not asked yet is missing
+	mu       sync.Mutex
+	sections map[string]bool    // whose peers are told of
+	health   map[[2]string]bool // by section and peer; what was not asked yet is missing
 }
 
 func newMetrics() *metrics {
@@ -92,10 +93,12 @@ func (m *metrics) setUp(section, peer string, up bool) {
 	if up {
 		value = 1
 	}
-	m.up.WithLabelValues(section, peer).Set(value)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.health[[2]string{section, peer}] = up
+	if m.sections[section] {
+		m.up.WithLabelValues(section, peer).Set(value)
+		m.health[[2]string{section, peer}] = up
+	}
 }
 
 // isUp reports whether a peer answered last, and whether it was asked yet.
@@ -108,22 +111,28 @@ func (m *metrics) isUp(section, peer string) (up, known bool) {
 
 // showed notes the certificate of a peer.
 func (m *metrics) showed(section, peer string, state tls.ConnectionState) {
-	if len(state.PeerCertificates) > 0 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.sections[section] && len(state.PeerCertificates) > 0 {
 		m.certificate.WithLabelValues(section, peer).Set(float64(state.PeerCertificates[0].NotAfter.Unix()))
 	}
 }
 
-// forget drops what is told of sections that are no more.
-func (m *metrics) forget(section string) {
-	for _, vec := range []interface {
-		DeletePartialMatch(prometheus.Labels) int
-	}{m.up, m.certificate} {
-		vec.DeletePartialMatch(prometheus.Labels{"section": section})
-	}
+// keep tells of the peers of these sections from now on. Those of others are
+// dropped, and do not come back with their last logins.
+func (m *metrics) keep(sections map[string]bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.health, [2]string{section, peerService})
-	delete(m.health, [2]string{section, peerFirstFactor})
+	for section := range m.sections {
+		if sections[section] {
+			continue
+		}
+		m.up.DeletePartialMatch(prometheus.Labels{"section": section})
+		m.certificate.DeletePartialMatch(prometheus.Labels{"section": section})
+		delete(m.health, [2]string{section, peerService})
+		delete(m.health, [2]string{section, peerFirstFactor})
+	}
+	m.sections = sections
 }
 
 // transport is a collector of the counters of the listeners.
