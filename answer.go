@@ -20,7 +20,7 @@ func (l *login) verify(ses *session) decision {
 	case kindMenu:
 		choice, err := ses.Menu.Parse(string(l.password))
 		if err != nil {
-			return l.again(ses, textNoOption)
+			return l.again(ses)
 		}
 		return l.secondFactor(ses, choice)
 	case kindCode:
@@ -31,12 +31,17 @@ func (l *login) verify(ses *session) decision {
 }
 
 // again asks once more after an answer that leads nowhere.
-func (l *login) again(ses *session, notice string) decision {
-	ses.Attempts++
-	if ses.Attempts >= orDefault(l.MaxAttempts, defaultMaxAttempts) {
+func (l *login) again(ses *session) decision {
+	if l.lastAttempt(ses) {
 		return l.reject(textTooManyTries, "too many answers that are no option and no passcode")
 	}
-	return l.ask(ses, notice)
+	return l.ask(ses, textNoOption)
+}
+
+// lastAttempt counts an attempt, and reports whether there may be no other.
+func (l *login) lastAttempt(ses *session) bool {
+	ses.Attempts++
+	return ses.Attempts >= orDefault(l.MaxAttempts, defaultMaxAttempts)
 }
 
 // ask shows the menu of ses again, below a line that says why.

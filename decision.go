@@ -97,8 +97,14 @@ const maxMessage = 253
 // errPanic is the error of a login that ended in a panic.
 var errPanic = errors.New("radmfa: code that the Server calls has panicked")
 
-// broken is the decision where there is no other.
-func (l *login) broken() decision { return l.fail("the login was broken off", errPanic) }
+// broken is the decision where there is no other. It asks no Renderer, which may be
+// what panics.
+func (l *login) broken() decision {
+	return decision{
+		Code: radius.CodeAccessReject, Messages: []string{textNoSecondFactor},
+		Reason: "the login was broken off", err: errPanic,
+	}
+}
 
 // enrollText is what a user who must enroll is told: the service's text, and
 // the address where that does not hold it.

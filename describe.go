@@ -60,19 +60,8 @@ func AddrIn(attribute radius.Type) func(*radius.Packet) netip.Addr {
 // 25461, 7 for PaloAlto-Client-Source-IP.
 func VendorAddrIn(vendor uint32, attribute radius.Type) func(*radius.Packet) netip.Addr {
 	return func(p *radius.Packet) netip.Addr {
-		for _, a := range p.Attributes {
-			if a.Type != rfc2865.VendorSpecific_Type {
-				continue
-			}
-			id, attributes, ok := radius.ParseVendorSpecific(a.Attribute)
-			if !ok || id != vendor {
-				continue
-			}
-			for _, inner := range attributes {
-				if inner.Type == attribute {
-					return parseAddr(inner.Attribute)
-				}
-			}
+		if value, ok := radius.LookupVendor(p.Attributes, vendor, attribute); ok {
+			return parseAddr(value)
 		}
 		return netip.Addr{}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/radmfa/radmfa/duo"
 	"github.com/radmfa/radmfa/duo/duotest"
 	"github.com/radmfa/radmfa/primary"
+	"github.com/radmfa/radmfa/prompt"
 	"github.com/radmfa/radmfa/radius"
 	"github.com/radmfa/radmfa/radius/radiustest"
 )
@@ -342,5 +343,22 @@ func TestAFirstFactorThatLeavesNoTimeLetsNobodyIn(t *testing.T) {
 		}
 		slow = false
 		assert.True(t, w.login("jdoe", password).Challenged())
+	})
+}
+
+// panickyRenderer breaks down.
+type panickyRenderer struct{}
+
+func (panickyRenderer) Render(*prompt.Menu) []string { panic("oops") }
+func (panickyRenderer) Message(string) []string      { panic("oops") }
+
+func TestARendererThatPanicsRejectsAndTells(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.server.Prompt = panickyRenderer{}
+		w.start()
+		assert.True(t, w.login("jdoe", password).Rejected())
+		assert.Equal(t, radmfa.StageLogin, w.lastEvent().Stage)
+		assert.Equal(t, radmfa.ResultFailed, w.lastEvent().Result)
 	})
 }

@@ -61,8 +61,7 @@ func (l *login) resume(ses *session) decision {
 
 // renewCode asks again, with a new code in place of one that has expired.
 func (l *login) renewCode(ses *session) decision {
-	ses.Attempts++
-	if ses.Attempts >= orDefault(l.MaxAttempts, defaultMaxAttempts) {
+	if l.lastAttempt(ses) {
 		return l.reject(textTooManyTries, "too many verification codes have expired")
 	}
 	return l.preauth(&session{Attempts: ses.Attempts, Attributes: ses.Attributes, Pushed: ses.Pushed}, textNewCode)

@@ -70,6 +70,26 @@ func ParseVendorSpecific(value Attribute) (vendor uint32, attributes []AVP, ok b
 	return vendor, attributes, true
 }
 
+// LookupVendor returns the first attribute of that type and vendor, out of
+// whichever Vendor-Specific holds it, and whether there is one. It shares the bytes.
+func LookupVendor(attributes Attributes, vendor uint32, t Type) (Attribute, bool) {
+	for _, a := range attributes {
+		if a.Type != typeVendorSpecific {
+			continue
+		}
+		id, inner, ok := ParseVendorSpecific(a.Attribute)
+		if !ok || id != vendor {
+			continue
+		}
+		for _, in := range inner {
+			if in.Type == t {
+				return in.Attribute, true
+			}
+		}
+	}
+	return nil, false
+}
+
 // NewVendorSpecific is the reverse of ParseVendorSpecific. It is an error when
 // the value would have more than the 253 bytes of an attribute.
 func NewVendorSpecific(vendor uint32, attributes ...AVP) (Attribute, error) {

@@ -171,13 +171,3 @@ func filter(attributes radius.Attributes, keep func(Kind) bool) radius.Attribute
 	}
 	return out
 }
-
-// lookUp returns the first attribute of a vendor's type, or nil.
-func lookUp(attributes radius.Attributes, vendor uint32, t radius.Type) radius.Attribute {
-	for _, a := range filter(attributes, func(k Kind) bool { return k == Kind{Vendor: vendor, Type: t} }) {
-		if _, inner, ok := radius.ParseVendorSpecific(a.Attribute); ok {
-			return inner[0].Attribute
-		}
-	}
-	return nil
-}

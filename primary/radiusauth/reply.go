@@ -145,7 +145,8 @@ func (s *server) reason(reply *radius.Packet) string {
 // msCHAPReason explains the MS-CHAP-Error of a reply ("\x01E=691 R=1 C=... V=3"),
 // if there is one.
 func msCHAPReason(reply *radius.Packet) string {
-	text := string(lookUp(reply.Attributes, vendorMicrosoft, msCHAPError))
+	value, _ := radius.LookupVendor(reply.Attributes, vendorMicrosoft, msCHAPError)
+	text := string(value)
 	_, rest, _ := strings.Cut(text, "E=")
 	code := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789"))]
 	if code == "" {

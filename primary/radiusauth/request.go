@@ -41,7 +41,10 @@ func newLogin(r *primary.Request) *login {
 	if r.Password != "" || r.Packet == nil {
 		return l
 	}
-	has := func(t radius.Type) bool { return lookUp(r.Packet.Attributes, vendorMicrosoft, t) != nil }
+	has := func(t radius.Type) bool {
+		_, ok := radius.LookupVendor(r.Packet.Attributes, vendorMicrosoft, t)
+		return ok
+	}
 	switch {
 	case has(msCHAPChallenge) && (has(msCHAPResponse) || has(msCHAP2Response)):
 		l.protocol = msCHAP
