@@ -70,6 +70,20 @@ func (w *world) answer(challenge *radiustest.Reply, answer string) []byte {
 	return b
 }
 
+// answering sends the answer to a challenge. What it returns waits for the reply.
+func (w *world) answering(challenge *radiustest.Reply, answer string) (wait func() *radiustest.Reply) {
+	var reply *radiustest.Reply
+	var err error
+	var wg sync.WaitGroup
+	wg.Go(func() { reply, err = w.nas.Answer(w.t.Context(), challenge, answer) })
+	return func() *radiustest.Reply {
+		w.t.Helper()
+		wg.Wait()
+		require.NoError(w.t, err)
+		return reply
+	}
+}
+
 func TestASlowPushIsOnePushHoweverOftenTheNASAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -170,18 +184,12 @@ func TestAnotherAnswerWhileOneIsCheckedIsRefused(t *testing.T) {
 		w.answers(duotest.After(10*time.Second, duotest.Approve))
 		w.start()
 		asked := w.login("jdoe", password)
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			reply, err := w.nas.Answer(t.Context(), asked, "push")
-			if assert.NoError(t, err) {
-				assert.True(t, reply.Accepted())
-			}
-		})
+		reply := w.answering(asked, "push")
 		time.Sleep(5 * time.Second)
 		other, err := w.nas.Answer(t.Context(), asked, "phone")
 		require.NoError(t, err)
 		assert.True(t, other.Rejected())
-		wg.Wait()
+		assert.True(t, reply().Accepted())
 		assert.Equal(t, 1, w.service.Count(pathAuth))
 	})
 }
@@ -263,17 +271,12 @@ func TestShutdownWaitsForThePush(t *testing.T) {
 		w.answers(duotest.After(42*time.Second, duotest.Approve))
 		w.start()
 		asked := w.login("jdoe", password)
-		var reply *radiustest.Reply
-		var err error
-		var wg sync.WaitGroup
-		wg.Go(func() { reply, err = w.nas.Answer(t.Context(), asked, "push") })
+		reply := w.answering(asked, "push")
 		time.Sleep(5 * time.Second)
 		begin := time.Now()
 		assert.NoError(t, w.server.Shutdown(t.Context()))
 		assert.Equal(t, 37*time.Second, time.Since(begin))
-		wg.Wait()
-		require.NoError(t, err)
-		assert.True(t, reply.Accepted())
+		assert.True(t, reply().Accepted())
 	})
 }
 
@@ -283,17 +286,12 @@ func TestShutdownRejectsWhatIsNotDecidedWhenItsTimeIsUp(t *testing.T) {
 		w.answers(duotest.After(42*time.Second, duotest.Approve))
 		w.start()
 		asked := w.login("jdoe", password)
-		var reply *radiustest.Reply
-		var err error
-		var wg sync.WaitGroup
-		wg.Go(func() { reply, err = w.nas.Answer(t.Context(), asked, "push") })
+		reply := w.answering(asked, "push")
 		time.Sleep(5 * time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		assert.ErrorIs(t, w.server.Shutdown(ctx), context.DeadlineExceeded)
-		wg.Wait()
-		require.NoError(t, err)
-		assert.True(t, reply.Rejected())
+		assert.True(t, reply().Rejected())
 	})
 }
 
