@@ -65,7 +65,13 @@ func TestLoginsWithFreeRADIUS(t *testing.T) {
 		assert.NotContains(t, hexLines(challenge.Packet), "616c6963652d636c617373", "not in the challenge")
 		reply, err := w.nas.Answer(t.Context(), challenge, "push")
 		require.NoError(t, err)
-		assert.Contains(t, hexLines(reply.Packet), freeradiustest.AliceAttributes)
+		lines := hexLines(reply.Packet)
+		for want := range strings.Lines(freeradiustest.AliceAttributes) { // its Reply-Message goes through the Renderer
+			at := strings.Index(lines, strings.TrimSpace(want))
+			if assert.GreaterOrEqual(t, at, 0, want) && !strings.HasPrefix(want, "18 ") {
+				lines = lines[at:]
+			}
+		}
 	})
 
 	t.Run("a Tunnel-Password is encrypted for the NAS", func(t *testing.T) {

@@ -70,7 +70,7 @@ func checkImport(t *testing.T, pkg, imported string) {
 
 func allowed(pkg, imported string) bool {
 	switch {
-	case imported == "internal/redact", imported == "internal/clean", imported == "internal/deadline",
+	case imported == "internal/redact", imported == "internal/clean", imported == "internal/deadline", imported == "internal/names",
 		strings.HasPrefix(pkg, "examples/"), strings.HasPrefix(pkg, "internal/"):
 		return true
 	case strings.HasSuffix(pkg, "test"):

@@ -14,25 +14,23 @@ import (
 // Description says how a login is presented to the service and to the user. Empty
 // fields are left out.
 type Description struct {
-	Hostname        string     // of the device that is logged in from
-	Type            string     // the word before "request" in a push: "Login" where empty
+	ClientIP        netip.Addr // of the user's machine, for the policies of the service
+	Hostname        string     // of the device that the user logs in from
+	Type            string     // the word before "request" in a push; empty: "Login"
 	DisplayUsername string     // the name in a push
-	PushInfo        url.Values // what else a push shows, by name; under 20,000 bytes when encoded
+	PushInfo        url.Values // what else a push shows, by name; under 20,000 bytes when encoded. Nil: the Client as "NAS"
 }
 
-// describe calls Describe.
-func (l *login) describe() Description {
-	if l.Describe != nil {
-		return l.Describe(l.packet)
+// pushInfo is what a push shows.
+func (l *login) pushInfo() url.Values {
+	if info := l.ses.policy.PushInfo; info != nil || l.request.Client == "" {
+		return info
 	}
-	if l.client == "" {
-		return Description{}
-	}
-	return Description{PushInfo: url.Values{"NAS": {l.client}}}
+	return url.Values{"NAS": {l.request.Client}}
 }
 
-// BareName is a Server's ServiceName for services that know users by the bare
-// name: it takes away a domain, as in DOMAIN\jdoe or jdoe@example.com.
+// BareName takes the domain off a name, as in DOMAIN\jdoe or jdoe@example.com, for
+// services that know users by the bare name (see Policy).
 func BareName(username string) string {
 	if _, name, found := strings.Cut(username, `\`); found {
 		username = name
@@ -41,7 +39,7 @@ func BareName(username string) string {
 	return name
 }
 
-// AddrIn returns a Server's ClientIP that takes the address from an attribute: as
+// AddrIn returns a function that reads an address in an attribute, for Describe: as
 // text, with a port behind it or not ("192.0.2.7:4500", "[2001:db8::7]:4500",
 // "192.0.2.7[4500]"), or as 4 or 16 octets. Something else, such as a MAC address,
 // gives the zero Addr, and so do printable octets in Calling-Station-Id, which are

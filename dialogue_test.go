@@ -205,8 +205,8 @@ var givens = []struct {
 		w.server.AuthTimeout, _ = time.ParseDuration(m[0])
 		w.nas.Exchanger.Interval = time.Hour
 	}},
-	{given(`SMS asks again`), func(w *world, _ []string) { w.server.SMSAsksAgain = true }},
-	{given(`1 try`), func(w *world, _ []string) { w.server.MaxAttempts = 1 }},
+	{given(`SMS asks again`), func(w *world, _ []string) { w.server.Dialogue.SMSAsksAgain = true }},
+	{given(`1 try`), func(w *world, _ []string) { w.server.Dialogue.MaxAttempts = 1 }},
 	{given(`long menus are split`), func(w *world, _ []string) { w.server.Prompt = prompt.Console{Split: true} }},
 	{given(`the prompt is html`), func(w *world, _ []string) { w.server.Prompt = prompt.HTML{} }},
 	{given(`the prompt is short`), func(w *world, _ []string) { w.server.Prompt = prompt.Short{} }},
@@ -219,7 +219,10 @@ var givens = []struct {
 	}},
 	{given(`the first factor asks for the PIN (\d+)`), func(w *world, m []string) { w.server.Primary = asksForPIN(m[0]) }},
 	{given(`jdoe is exempt`), func(w *world, _ []string) {
-		w.server.Exempt = func(username string) bool { return username == "jdoe" }
+		w.server.Policy = func(_ context.Context, l *radmfa.Login, p *radmfa.Policy) error {
+			p.Exempt = l.Account == "jdoe"
+			return nil
+		}
 	}},
 
 	{given(`nothing is asked`), func(w *world, _ []string) { w.server.Auto = &radmfa.Auto{} }},
@@ -239,21 +242,21 @@ var givens = []struct {
 
 	{given(`pushes are verified, with the code in preauth`), func(w *world, _ []string) { w.verifies(duotest.CodeInPreauth) }},
 	{given(`pushes are verified, with the code in auth_status`), func(w *world, _ []string) { w.verifies(duotest.CodeInStatus) }},
-	{given(`verified push is switched off`), func(w *world, _ []string) { w.server.NoVerifiedPush = true }},
-	{given(`at most (\d+) pushes a minute`), func(w *world, m []string) { w.server.PushLimit.PerMinute = number(m[0]) }},
-	{given(`success is remembered for (\w+)`), func(w *world, m []string) { w.server.RememberFor, _ = time.ParseDuration(m[0]) }},
+	{given(`verified push is switched off`), func(w *world, _ []string) { w.server.Dialogue.NoVerifiedPush = true }},
+	{given(`at most (\d+) pushes a minute`), func(w *world, m []string) { w.server.Limits.PerMinute = number(m[0]) }},
+	{given(`success is remembered for (\w+)`), func(w *world, m []string) { w.server.Remember.For, _ = time.ParseDuration(m[0]) }},
 	{given(`jdoe's machine is (.*)`), func(w *world, m []string) {
 		w.nas.Attributes = radius.Attributes{{Type: rfc2865.CallingStationID_Type, Attribute: []byte(m[0])}}
 	}},
-	{given(`the service knows bare names`), func(w *world, _ []string) { w.server.ServiceName = radmfa.BareName }},
+	{given(`the service knows bare names`), func(w *world, _ []string) { w.server.Policy = bareNames }},
 	{given(`the first factor takes every name`), func(w *world, _ []string) { w.first(nil, nil) }},
 
 	{given(`the service allows jdoe`), func(w *world, _ []string) { w.jdoe().Preauth = duo.PreauthAllow }},
 	{given(`the service denies jdoe`), func(w *world, _ []string) { w.jdoe().Preauth = duo.PreauthDeny }},
 	{given(`jdoe must enroll`), func(w *world, _ []string) { w.jdoe().Preauth = duo.PreauthEnroll }},
-	{given(`enrollment is a reject`), func(w *world, _ []string) { w.server.EnrollReject = true }},
+	{given(`enrollment is a reject`), func(w *world, _ []string) { w.server.Dialogue.EnrollReject = true }},
 
-	{given(`the fail mode is secure`), func(w *world, _ []string) { w.server.FailMode = radmfa.FailSecure }},
+	{given(`the fail mode is secure`), func(w *world, _ []string) { w.server.FailMode = radmfa.FailClosed }},
 	{given(`the service cannot be reached for (\w+)`), func(w *world, m []string) { w.breaks(m[0], duotest.Fault{Times: -1, Refuse: true}) }},
 	{given(`the connection breaks during (\w+)`), func(w *world, m []string) { w.breaks(m[0], duotest.Fault{Times: -1, Reset: true}) }},
 	{given(`(\w+) takes (\w+)`), func(w *world, m []string) {
@@ -275,6 +278,12 @@ func given(line string) *regexp.Regexp { return regexp.MustCompile("^" + line + 
 func number(s string) int {
 	n, _ := strconv.Atoi(s)
 	return n
+}
+
+// bareNames is a policy for a service that knows bare names.
+func bareNames(_ context.Context, l *radmfa.Login, p *radmfa.Policy) error {
+	p.Username = radmfa.BareName(l.Account)
+	return nil
 }
 
 func (w *world) jdoe() *duotest.User { return w.service.Users["jdoe"] }

@@ -111,7 +111,7 @@ func TestARepeatedDecisionKeepsWhatTheOperatorMustKnow(t *testing.T) {
 			require.NoError(t, err)
 			assert.True(t, reply.Accepted())
 			assert.True(t, w.lastEvent().FailedOpen)
-			assert.Contains(t, w.lastEvent().Reason, "the fail mode is safe")
+			assert.Contains(t, w.lastEvent().Reason, "the fail mode is open")
 		}
 		assert.True(t, w.lastEvent().Repeated)
 	})
@@ -146,7 +146,7 @@ func TestAStoreThatBreaksAfterTheApprovalKeepsNobodyOut(t *testing.T) {
 		w.server.Store = &losesDecisions{Store: &challenge.MemoryStore{}}
 		w.start()
 		assert.True(t, w.login("jdoe", password, "push").Accepted())
-		assert.Contains(t, w.log.String(), "a decision cannot be kept")
+		assert.Contains(t, w.log.String(), "a decision cannot be stored")
 	})
 }
 
@@ -191,7 +191,7 @@ func TestACodeIsShownWhateverElseTheServiceSays(t *testing.T) {
 func TestAPushThatNobodyAnsweredStaysOutstanding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.server.PushLimit.Outstanding = 1
+		w.server.Limits.Outstanding = 1
 		w.server.AuthTimeout = 10 * time.Second // the push lasts 60
 		w.nas.Exchanger.Interval = time.Minute
 		w.answers(duotest.Ignore)
@@ -209,7 +209,7 @@ func TestAPushThatNobodyAnsweredStaysOutstanding(t *testing.T) {
 func TestAPushWhoseCodeIsShownIsOutstanding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.server.PushLimit.Outstanding = 1
+		w.server.Limits.Outstanding = 1
 		w.verifies(duotest.CodeInStatus)
 		w.start()
 		shown := w.login("jdoe", password, "push")
@@ -225,7 +225,7 @@ func TestAPushWhoseCodeIsShownIsOutstanding(t *testing.T) {
 func TestPushesAreCountedWhateverTheFormOfTheName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.server.PushLimit.PerMinute = 1
+		w.server.Limits.PerMinute = 1
 		w.server.Primary = anyoneWith(password)
 		w.service.Unknown = &duotest.User{}
 		w.start()
@@ -241,7 +241,7 @@ func TestPushesAreCountedWhateverTheFormOfTheName(t *testing.T) {
 func TestNoFailModeLetsInOnceAFactorHasBeenStarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.server.SMSAsksAgain = true
+		w.server.Dialogue.SMSAsksAgain = true
 		w.verifies(duotest.CodeInPreauth)
 		w.start()
 		asked := w.login("jdoe", password, "sms")
@@ -258,7 +258,7 @@ func TestAnAddressThatIsNobodysIsNotRemembered(t *testing.T) {
 	for _, station := range []string{"0.0.0.0", "127.0.0.2[1500]", "::", "::1"} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
-			w.server.RememberFor = time.Hour
+			w.server.Remember.For = time.Hour
 			w.nas.Attributes = radius.Attributes{{Type: rfc2865.CallingStationID_Type, Attribute: []byte(station)}}
 			w.start()
 			assert.True(t, w.login("jdoe", password, "push").Accepted())

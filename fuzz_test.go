@@ -35,7 +35,9 @@ func FuzzServeRADIUS(f *testing.F) {
 		Primary:      primary.None{},
 		SecondFactor: service.Client(),
 		Logger:       slog.New(slog.DiscardHandler),
-		ClientIP:     radmfa.VendorAddrIn(25461, 7),
+		Describe: func(p *radius.Packet, d *radmfa.Description) {
+			d.ClientIP = radmfa.VendorAddrIn(25461, 7)(p)
+		},
 	}
 	f.Fuzz(func(t *testing.T, attributes []byte) {
 		parsed, err := layeh.ParseAttributes(attributes)

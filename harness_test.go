@@ -65,6 +65,7 @@ func newWorld(t *testing.T) *world {
 		Clients:      clients,
 		Primary:      primarytest.Users{"jdoe": password, "alice": password},
 		SecondFactor: w.service.Client(),
+		FailMode:     radmfa.FailOpen,
 		Logger:       slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		OnEvent: func(_ context.Context, e radmfa.Event) {
 			w.mu.Lock()

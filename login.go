@@ -2,155 +2,169 @@ package radmfa
 
 import (
 	"context"
+	"log/slog"
 	"math/rand/v2"
-	"net"
 	"net/netip"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
-	layeh "layeh.com/radius"
-	"layeh.com/radius/rfc2865"
-	"layeh.com/radius/rfc2869"
-
+	"github.com/radmfa/radmfa/internal/names"
+	"github.com/radmfa/radmfa/prompt"
 	"github.com/radmfa/radmfa/radius"
 )
 
-// login is one Access-Request on its way to a decision.
+// Request asks for one step of a login: it begins one, or answers a challenge.
+type Request struct {
+	// Username is the name as the user typed it. Required; blanks around it are
+	// ignored.
+	Username string
+
+	// Password is the password, or with State the answer to the challenge.
+	Password radius.Secret
+
+	// State is that of the Reply which Password answers. Empty: a login begins.
+	State string
+
+	// Device identifies the device that asks. A State belongs to the device that
+	// got it.
+	Device string
+
+	// Attempt is the same for requests that repeat one another and for no others.
+	// While the first is undecided, the others share its decision. Empty: it
+	// cannot be told.
+	Attempt string
+
+	// NAS and Client are the address of the device and its name in logs, events
+	// and pushes.
+	NAS    netip.Addr
+	Client string
+
+	// Description says how the login is presented to the service.
+	Description
+
+	// Packet is the Access-Request, for first factors and policies that use more
+	// of it, or nil. It must not be changed.
+	Packet *radius.Packet
+}
+
+// login is one Request on its way through the steps.
 type login struct {
-	*Server
-	ctx      context.Context // of this request, with its deadline
-	packet   *radius.Packet
-	username string
-	password radius.Secret // or the answer to a challenge
-	state    string        // of the challenge it answers; empty: none
-	nas      netip.Addr
-	client   string // the name of the radius.Client
-	clientIP netip.Addr
-	started  time.Time
-	id       string // of the login, from its first request to its last
-	appended string // what Auto found behind the password
+	server  *Server
+	ctx     context.Context // of this request, with its deadline
+	request *Request
+	started time.Time
+
+	ses      *session // what the login knows; a challenge remembers it
+	groups   []string // of the account, once the first factor has named them
+	readings []reading
+	choice   prompt.Selection
+	notice   string // to show above the next menu
+	claim    *claim // on the session in the Store, when this is an answer
+
+	decision decision
 }
 
-// ServeRADIUS implements radius.Handler: it answers one Access-Request. The
-// request must come from the transport of package radius, or of one that has
-// verified it likewise.
-func (s *Server) ServeRADIUS(w radius.ResponseWriter, r *radius.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), orDefault(s.AuthTimeout, defaultAuthTimeout))
+// Login takes one step of a login, without any transport: ServeRADIUS is a face
+// of it. It waits for whatever is due, which may be a person with a phone, but
+// not longer than AuthTimeout or ctx. It reports every error to the Logger and
+// OnEvent; the caller gets a Reply, always.
+func (s *Server) Login(ctx context.Context, r Request) Reply {
+	ctx, cancel := context.WithTimeout(ctx, orDefault(s.AuthTimeout, defaultAuthTimeout))
 	defer cancel()
-	l := &login{Server: s, ctx: ctx, packet: r.Packet, started: time.Now(), id: strconv.FormatUint(rand.Uint64(), 36)}
-	l.nas = addrOf(r.RemoteAddr)
-	if client := radius.ClientOf(ctx); client != nil {
-		l.client = client.String()
-	}
-	d := l.broken()
-	defer func() { l.reply(w, d) }() // also when decide panics, for the transport to report
-	d = l.decide()
+	l := s.newLogin(ctx, &r)
+	l.start()
+	l.report()
+	return l.decision.Reply
 }
 
-// decide is the whole of it, from the request to the decision.
-func (l *login) decide() decision {
-	if err := l.check(); err != nil {
-		return l.fail("the Server is not complete", err)
-	}
-	if problem := l.read(); problem != nil {
-		return *problem
-	}
-	if l.state != "" {
-		return l.answer()
-	}
-	return l.first()
+func (s *Server) newLogin(ctx context.Context, r *Request) *login {
+	r.Username = strings.TrimSpace(r.Username) // or one user would have several names
+	l := &login{server: s, ctx: ctx, request: r, started: time.Now()}
+	l.ses = &session{id: newLoginID(), device: r.Device, typed: r.Username}
+	l.ses.policy.Description = r.Description
+	return l
 }
 
-// read takes what a login needs out of the packet, or says why it cannot be
-// served.
-func (l *login) read() *decision {
-	l.username = rfc2865.UserName_GetString(l.packet)
-	if !utf8.ValidString(l.username) && l.Encoding != nil {
-		l.username, _ = l.Encoding.NewDecoder().String(l.username)
+func newLoginID() string { return strconv.FormatUint(rand.Uint64(), 36) }
+
+// start decides the request.
+func (l *login) start() {
+	defer l.recover()
+	if err := l.server.complete(); err != nil {
+		l.fail("the Server is not complete", err)
+		return
 	}
-	l.username = strings.TrimSpace(l.username) // or one user would have several names
-	l.state = string(rfc2865.State_Get(l.packet))
-	l.clientIP = l.findClientIP()
-	problem := l.readPassword()
+	if problem := names.Check(l.request.Username); problem != nil {
+		l.reject("", "the user name is refused: "+problem.Error())
+		return
+	}
+	if l.request.State != "" {
+		l.answer()
+	} else {
+		l.begin()
+	}
+}
+
+// recover is deferred. It turns a panic of code that the Server calls into a
+// rejection.
+func (l *login) recover() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	l.decision = panicked()
+	l.server.logger().LogAttrs(context.WithoutCancel(l.ctx), slog.LevelError, "radmfa: a login panicked and is rejected",
+		slog.Any("panic", p), slog.String("client", l.request.Client), slog.String("stack", string(debug.Stack())))
+}
+
+// begin starts a login. A request that repeats one in flight shares its
+// decision.
+func (l *login) begin() {
+	key, shared := l.request.Attempt, true
+	if key == "" {
+		if l.server.Auto == nil {
+			l.run(atFirstFactor)
+			return
+		}
+		// It cannot be told whether the user tries twice or the NAS does: there
+		// must be no second push, and no stranger may share the approval.
+		key, shared = strings.Join([]string{"?", l.request.Device, l.request.Username, string(l.request.Password)}, "\x00"), false
+	}
+	f, first := l.server.attempts.join(key)
 	switch {
-	case l.username == "":
-		problem = "the request has no User-Name"
-	case !utf8.ValidString(l.username):
-		problem = "the User-Name is not UTF-8"
-	case len(rfc2869.EAPMessage_Get(l.packet)) > 0:
-		problem = "the NAS uses EAP, which cannot carry a text challenge: set it to PAP"
-	}
-	if problem == "" {
-		return nil
-	}
-	d := l.reject("", problem)
-	return &d
-}
-
-// readPassword decrypts the User-Password, or says what is wrong with it. A NAS
-// may leave an empty one out, send it without octets, or as 16 NULs.
-func (l *login) readPassword() (problem string) {
-	hidden, present := l.packet.Lookup(rfc2865.UserPassword_Type)
-	if !present || len(hidden) == 0 {
-		return ""
-	}
-	plain, err := layeh.UserPassword(hidden, l.packet.Secret, l.packet.Authenticator[:])
-	if err == nil && l.Encoding != nil {
-		plain, err = l.Encoding.NewDecoder().Bytes(plain)
-	}
-	switch {
-	case err != nil:
-		return "the User-Password cannot be decoded: its length is wrong (RFC 2865 section 5.2)"
-	case utf8.Valid(plain):
-		l.password = radius.Secret(plain)
-		return ""
-	case l.signed():
-		return "the User-Password is not UTF-8"
+	case !first && shared:
+		l.share(f)
+	case !first:
+		l.ignore("another login of this user, which cannot be told from this one, is waiting", nil)
 	default:
-		return "the User-Password is not readable: the shared secret of the NAS probably differs from the one configured here"
+		defer func() { l.server.attempts.end(key, f, l.outcome(), l.repeatable(shared)) }()
+		defer l.recover()
+		l.run(atFirstFactor)
 	}
 }
 
-// signed reports whether the request carried a Message-Authenticator, which the
-// transport has verified: then the shared secret is right.
-func (l *login) signed() bool { return len(rfc2869.MessageAuthenticator_Get(l.packet)) > 0 }
+// repeatRejects is how long a rejected automatic login is rejected again without
+// asking anybody.
+const repeatRejects = 5 * time.Second
 
-func (l *login) findClientIP() netip.Addr {
-	if l.ClientIP != nil {
-		return l.ClientIP(l.packet)
+// repeatable returns how long the decision on a first request is repeated. Only
+// rejections are: nobody else can use them.
+func (l *login) repeatable(shared bool) time.Duration {
+	if shared && l.server.Auto != nil && l.decision.Result == ResultRejected {
+		return repeatRejects
 	}
-	return AddrIn(rfc2865.CallingStationID_Type)(l.packet)
+	return 0
 }
 
-func addrOf(a net.Addr) netip.Addr {
-	if udp, ok := a.(*net.UDPAddr); ok {
-		return udp.AddrPort().Addr().Unmap()
+// share waits for the decision on the request that this one repeats.
+func (l *login) share(f *flight) {
+	select {
+	case <-f.done:
+		l.decision = f.decision
+		l.decision.repeated = true
+	case <-l.ctx.Done():
+		l.reject(textNotInTime, "the request that this one repeats is not decided yet")
 	}
-	if a == nil {
-		return netip.Addr{}
-	}
-	addrPort, _ := netip.ParseAddrPort(a.String())
-	return addrPort.Addr().Unmap()
-}
-
-// vendorMicrosoft is the SMI Network Management code of the vendor attributes of
-// MS-CHAP (RFC 2548 section 2).
-const vendorMicrosoft = 311
-
-// hashed reports whether the NAS sent a hash in place of the password.
-func (l *login) hashed() bool {
-	if _, chap := l.packet.Lookup(rfc2865.CHAPPassword_Type); chap {
-		return true
-	}
-	for _, a := range l.packet.Attributes {
-		if a.Type != rfc2865.VendorSpecific_Type {
-			continue
-		}
-		if vendor, _, err := layeh.VendorSpecific(a.Attribute); err == nil && vendor == vendorMicrosoft {
-			return true
-		}
-	}
-	return false
 }

@@ -2,8 +2,6 @@ package radmfa
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"strings"
 	"time"
@@ -11,40 +9,99 @@ import (
 	"github.com/radmfa/radmfa/challenge"
 )
 
-// rememberKey is the id in the Store under which a success is remembered. It
-// cannot be mistaken for a State: what is kept there is no session.
-func (l *login) rememberKey() string {
-	hash := sha256.Sum256([]byte(strings.Join([]string{l.username, l.nas.String(), l.clientIP.String()}, "\x00")))
-	return "remember:" + base64.RawURLEncoding.EncodeToString(hash[:])
+// Remember lets a user who has proved the second factor log in without it for
+// some time, from the same address through the same device to the same
+// application. The first factor and preauth are asked all the same.
+//
+// Only an address that is the user's own counts: none that is missing,
+// 0.0.0.0, a loopback address or the NAS's, and none from which several
+// accounts log in.
+type Remember struct {
+	// For is how long a success is remembered. Zero: not at all.
+	For time.Duration
+
+	// Store is where it is remembered: one of its own, so that remembered logins
+	// take no room from challenges. Nil: the memory of this process. One that
+	// others can read needs the Server's ClusterKey.
+	Store challenge.Store
 }
 
-// remembers reports whether a success is, which takes an address that is only the
-// user's. Some NASes send 0.0.0.0 or 127.0.0.1 for one they do not know.
-func (l *login) remembers() bool {
-	known := l.clientIP.IsValid() && !l.clientIP.IsUnspecified() && !l.clientIP.IsLoopback()
-	return l.RememberFor > 0 && known
+// rememberStore returns the Store for remembered logins.
+func (s *Server) rememberStore() challenge.Store {
+	if s.Remember.Store != nil {
+		return s.Remember.Store
+	}
+	return &s.remembered
 }
+
+// rememberBox seals who was let in from the address of this login, or reports
+// that nothing may be remembered of it.
+func (l *login) rememberBox() (b box, ok bool) {
+	policy, r := &l.ses.policy, l.request
+	ip := policy.ClientIP
+	if policy.RememberFor <= 0 || !ip.IsValid() || ip.IsUnspecified() || ip.IsLoopback() || ip == r.NAS {
+		return box{}, false
+	}
+	application := ""
+	if f, named := l.factor().(interface{ Application() string }); named {
+		application = f.Application()
+	}
+	id := strings.Join([]string{application, r.Device, ip.String()}, "\x00")
+	b, err := newBox(purposeRemember, id, l.server.secret())
+	return b, err == nil
+}
+
+// several marks an address from which more than one account logs in.
+const several = "\x00"
 
 // remember keeps a success of the second factor.
 func (l *login) remember() {
-	if !l.remembers() {
+	b, ok := l.rememberBox()
+	if !ok {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), settleFor)
 	defer cancel()
-	if err := l.store().Put(ctx, l.rememberKey(), nil, l.RememberFor); err != nil {
+	who, err := l.server.whoLoggedIn(ctx, b)
+	if err == nil {
+		if who != "" && who != l.ses.account {
+			who = several
+		} else {
+			who = l.ses.account
+		}
+		err = l.server.rememberStore().Put(ctx, b.name, b.seal([]byte(who)), l.ses.policy.RememberFor)
+	}
+	if err != nil {
 		l.warn("radmfa: a success cannot be remembered", err)
 	}
 }
 
-// remembered reports whether the user has proved the second factor lately.
+// remembered reports whether the account has proved the second factor lately.
 func (l *login) remembered() bool {
-	if !l.remembers() {
+	b, ok := l.rememberBox()
+	if !ok {
 		return false
 	}
-	_, err := l.store().Get(l.ctx, l.rememberKey())
-	if err != nil && !errors.Is(err, challenge.ErrNotFound) {
-		l.warn("radmfa: it cannot be read whether a success is remembered", err)
+	who, err := l.server.whoLoggedIn(l.ctx, b)
+	if err != nil {
+		l.warn("radmfa: cannot read whether a success is remembered", err)
 	}
-	return err == nil
+	return err == nil && who == l.ses.account
+}
+
+// whoLoggedIn returns the account that was let in from an address, several, or
+// "" for none.
+func (s *Server) whoLoggedIn(ctx context.Context, b box) (string, error) {
+	sealed, err := s.rememberStore().Get(ctx, b.name)
+	if errors.Is(err, challenge.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	plain, err := b.open(sealed)
+	if err != nil {
+		return "", nil // of another version, or another key: as if there were none
+	}
+	return string(plain), nil
 }

@@ -2,18 +2,17 @@ package radmfa
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"sync"
 	"time"
 
 	"golang.org/x/text/encoding"
 
 	"github.com/radmfa/radmfa/challenge"
-	"github.com/radmfa/radmfa/duo"
 	"github.com/radmfa/radmfa/primary"
 	"github.com/radmfa/radmfa/prompt"
 	"github.com/radmfa/radmfa/radius"
@@ -24,30 +23,12 @@ import (
 type FailMode int
 
 const (
-	// FailSafe lets the user in, with a warning in the log and an Event whose
-	// FailedOpen is set. The zero value, as in the product that this replaces.
-	FailSafe FailMode = iota
-	// FailSecure rejects the user.
-	FailSecure
+	// FailClosed rejects the user.
+	FailClosed FailMode = iota
+	// FailOpen lets the user in, with a warning in the log and an Event whose
+	// FailedOpen is set.
+	FailOpen
 )
-
-// SecondFactor is the part of *duo.Client that a Server uses. It must be safe
-// for concurrent use. An error for which duo.IsUnavailable is true makes the
-// FailMode count; Auth must not start anything twice.
-type SecondFactor interface {
-	Preauth(ctx context.Context, r *duo.PreauthRequest) (*duo.PreauthResponse, error)
-	Auth(ctx context.Context, r *duo.AuthRequest) (*duo.AuthResponse, error)
-}
-
-// AsyncSecondFactor is what a SecondFactor may also be, as *duo.Client is. A
-// Server then knows the transaction that a person is asked in, and tells events
-// what the service says meanwhile.
-type AsyncSecondFactor interface {
-	// AuthAsync starts a transaction.
-	AuthAsync(ctx context.Context, r *duo.AuthRequest) (txid string, err error)
-	// Wait waits for its end, and calls progress with each state before.
-	Wait(ctx context.Context, txid string, progress func(*duo.AuthStatusResponse)) (*duo.AuthResponse, error)
-}
 
 // The documented zero values of a Server.
 const (
@@ -60,106 +41,84 @@ const (
 // ErrServerClosed is what Serve and ListenAndServe return after Shutdown or Close.
 var ErrServerClosed = radius.ErrServerClosed
 
-// Server adds a second factor to RADIUS logins. Its exported fields must not
-// change once it serves, and it must not be copied then. Its methods are safe
-// for concurrent use.
+// Server adds a second factor to RADIUS logins. Do not modify or copy a Server
+// after calling Serve. Its methods are safe for concurrent use.
 type Server struct {
 	// Addr is the UDP address that ListenAndServe listens on. Empty: ":1812".
 	Addr string
 
 	// Clients says which NAS may ask, and with which shared secret. Required by
-	// Serve, not by ServeRADIUS.
+	// Serve, not by ServeRADIUS and Login.
 	Clients radius.ClientSource
 
-	// Primary is the first factor. Required; primary.None says that there is none.
+	// Primary is the first factor. Required; primary.None means that there is
+	// none.
 	Primary primary.Authenticator
 
 	// SecondFactor is the second factor, usually a *duo.Client. Required.
 	SecondFactor SecondFactor
 
-	// Store keeps what a challenge must remember until it is answered. Nil: the
-	// memory of this process, with room for 65,536 logins. Servers that share a
-	// Store answer each other's challenges.
-	Store challenge.Store
+	// Fallback is the second factor for the time when the service of SecondFactor
+	// cannot be contacted, such as codes of an app that work without it: then an
+	// outage is neither open nor closed. Nil: the FailMode decides.
+	Fallback SecondFactor
+
+	// FailMode applies when the service cannot be contacted before a factor has
+	// been started. Zero: FailClosed.
+	FailMode FailMode
+
+	// Policy decides what a login must prove, once the first factor is right. It
+	// may change the Policy it gets, whose fields have their defaults; it may be
+	// called concurrently. An error rejects the login. Nil: the defaults.
+	Policy func(context.Context, *Login, *Policy) error
+
+	// Auto starts the second factor with the first request, for a NAS that cannot
+	// show a challenge. Nil: the user is asked.
+	Auto *Auto
+
+	// Dialogue shapes what the user is asked.
+	Dialogue Dialogue
 
 	// Prompt makes the text of the menu. Nil: prompt.Console{}, which falls back to
-	// the short form for users with more than one smartphone or so, since a
+	// the short form for users with more than about one smartphone, since a
 	// Reply-Message has room for 253 bytes: see its Split.
 	Prompt prompt.Renderer
 
-	// Auto starts the second factor with the first request, for a NAS that cannot
-	// show a challenge. Nil: the user is asked. The same request under another
-	// Identifier shares the decision, until 5 s after it.
-	Auto *Auto
+	// Limits bounds pushes and wrong passcodes for each account. Each Server
+	// counts for itself.
+	Limits Limits
 
-	// FailMode counts when the service cannot be contacted before a factor has
-	// been started. Zero: FailSafe.
-	FailMode FailMode
+	// Remember lets a user who has proved the second factor log in without it for
+	// some time. Zero: nobody is remembered.
+	Remember Remember
 
-	// EnrollReject sends the enrollment text to a user who must enroll first in
-	// an Access-Reject. False: in an Access-Challenge, since many a NAS shows
-	// the text of nothing else; every answer to it is rejected.
-	EnrollReject bool
-
-	// SMSAsksAgain asks for the passcode in the same login after a batch has been
-	// sent by SMS. False: that attempt is rejected, as documented by the
-	// service, and the user logs in again.
-	SMSAsksAgain bool
-
-	// Exempt reports whether a user needs no second factor. Nil: everybody does.
-	Exempt func(username string) bool
-
-	// ChallengeTimeout is how long a user may take to answer a challenge. Zero:
-	// 5 minutes.
-	ChallengeTimeout time.Duration
-
-	// AuthTimeout bounds the work on one Access-Request: the first factor, the
-	// service, and a push that waits for a person. It should not be longer than
-	// the NAS waits. When it ends during preauth, the FailMode counts only if the
-	// service had 5 s to answer. Zero: 60 s.
+	// AuthTimeout bounds the work on one request: the first factor, the service,
+	// and a push that waits for a person. It should not be longer than the NAS
+	// waits. Zero: 60 s.
 	AuthTimeout time.Duration
 
-	// MaxAttempts is how many answers to a menu may be typing errors before the
-	// login is rejected. A wrong passcode or a denied push always ends it. Zero: 3.
-	MaxAttempts int
+	// Store keeps what a challenge must remember until it is answered. Nil: the
+	// memory of this process, with room for 65,536 logins. Servers that share a
+	// Store answer each other's challenges, and go on with each other's pushes.
+	Store challenge.Store
 
-	// NoTextPrompt does not ask the service for a menu of its own making. False:
-	// it is asked, and its menu is shown where it sends one.
-	NoTextPrompt bool
+	// ClusterKey is a secret of all Servers that share a Store: what the Store
+	// keeps is sealed with it. Empty: sessions are sealed with their State alone,
+	// and Remember needs a Store that is the memory of this process.
+	ClusterKey radius.Secret
 
-	// NoVerifiedPush does not tell the service that a verification code can be
-	// shown. False: where the service demands verified pushes, the code stands
-	// above the menu.
-	NoVerifiedPush bool
-
-	// PushLimit bounds the pushes, calls and SMS batches that are sent to one
-	// user, so that somebody with a stolen password cannot wear the user down.
-	// Zero: no bounds. Each Server counts for itself.
-	PushLimit PushLimit
-
-	// RememberFor lets a user who has proved the second factor log in without it
-	// for this long, with the same name, NAS and client address; the first factor
-	// and preauth are asked all the same. It is kept in the Store. A login
-	// without a known ClientIP (none, 0.0.0.0, a loopback address) is never
-	// remembered. Zero: nobody is.
-	RememberFor time.Duration
+	// Node names this Server in events, where there are several. Empty: it is not
+	// named.
+	Node string
 
 	// Encoding is the character set of the passwords and answers that the NAS
 	// sends, and of user names that are not UTF-8, such as charmap.Windows1252. Nil:
 	// UTF-8.
 	Encoding encoding.Encoding
 
-	// ClientIP returns the address of the user's machine, for the policies of the
-	// service, or the zero Addr. Nil: that in the Calling-Station-Id. See AddrIn.
-	ClientIP func(*radius.Packet) netip.Addr
-
-	// ServiceName returns the name that the service knows a user by. Nil: the
-	// User-Name as it is. See BareName.
-	ServiceName func(username string) string
-
-	// Describe says how a login is presented to the service, and in a push. Nil: a
-	// push shows the name of the radius.Client as "NAS".
-	Describe func(*radius.Packet) Description
+	// Describe may change how a login is presented to the service. The ClientIP it
+	// gets is that in Calling-Station-Id; see AddrIn. Nil: the defaults.
+	Describe func(*radius.Packet, *Description)
 
 	// OnDrop is called for datagrams that Serve drops. See radius.Server.
 	OnDrop func(radius.Drop)
@@ -168,17 +127,60 @@ type Server struct {
 	// that login.
 	OnEvent func(context.Context, Event)
 
-	// Logger gets each login at level Info, its stages at Debug, and what an
-	// operator should look at as warnings and errors. It never gets a password,
+	// Logger gets each login at level Info, its stages at Debug, and what needs an
+	// operator's attention as warnings and errors. It never gets a password,
 	// passcode, key or State. Nil: slog.Default().
 	Logger *slog.Logger
 
-	once      sync.Once
-	transport *radius.Server
-	memory    challenge.MemoryStore // the Store where none is given
-	pushes    pushGuard
-	joints    joints
+	once       sync.Once
+	transport  *radius.Server
+	memory     challenge.MemoryStore // the Store where none is given
+	remembered challenge.MemoryStore // the same for Remember
+	ownSecret  struct {
+		sync.Once
+		key radius.Secret
+	}
+	presence  presence
+	open      openChallenges
+	pushes    counts
+	passcodes counts
+	attempts  inFlight[string]
+	answers   inFlight[answerKey]
 }
+
+// Dialogue shapes what the user is asked. The zero value is as documented by the
+// service.
+type Dialogue struct {
+	// ChallengeTimeout is how long a user may take to answer a challenge. Zero:
+	// 5 minutes.
+	ChallengeTimeout time.Duration
+
+	// MaxAttempts is how many answers to a menu may lead nowhere (a typing error, a
+	// batch of SMS passcodes, an expired code) before the login is rejected. A
+	// wrong passcode or a denied push always ends it. Zero: 3.
+	MaxAttempts int
+
+	// EnrollReject sends the enrollment text to a user who must enroll first in
+	// an Access-Reject. False: in an Access-Challenge, because many NASes display
+	// text only from a challenge; every answer to it is rejected.
+	EnrollReject bool
+
+	// SMSAsksAgain asks for the passcode in the same login after a batch has been
+	// sent by SMS. False: that attempt is rejected, as documented by the service,
+	// and the user logs in again.
+	SMSAsksAgain bool
+
+	// NoTextPrompt does not ask the service for a menu of its own making. False:
+	// it is asked, and its menu is shown where it sends one.
+	NoTextPrompt bool
+
+	// NoVerifiedPush does not tell the service that a verification code can be
+	// shown. False: where the service demands verified pushes, the code is above
+	// the menu.
+	NoVerifiedPush bool
+}
+
+func (d *Dialogue) maxAttempts() int { return orDefault(d.MaxAttempts, defaultMaxAttempts) }
 
 // ListenAndServe listens on Addr and serves until Shutdown or Close is called;
 // it then returns ErrServerClosed.
@@ -195,9 +197,9 @@ func (s *Server) ListenAndServe() error {
 }
 
 // Serve serves requests from conn until Shutdown or Close is called, and then
-// returns ErrServerClosed. It closes conn. For more say in the transport (buffer
-// sizes, limits, counters), mount the Server as the Handler of a radius.Server, and
-// shut that down. It may be called for several connections.
+// returns ErrServerClosed. It closes conn. It may be called for several
+// connections. To control the transport (buffers, limits, counters), use the Server
+// as the Handler of your own radius.Server, and shut that one down instead.
 func (s *Server) Serve(conn net.PacketConn) error {
 	err := s.Validate()
 	if s.Clients == nil {
@@ -209,28 +211,64 @@ func (s *Server) Serve(conn net.PacketConn) error {
 	return s.radius().Serve(conn)
 }
 
-// Validate reports what is wrong with the fields, and with a Primary and a
-// SecondFactor that have such a method, without asking anybody. Serve calls it.
+// Validate checks the configuration without network access, including Primary,
+// SecondFactor and Fallback if they have a Validate method. Serve calls it.
 func (s *Server) Validate() error {
-	problems := []error{s.check()}
-	for _, v := range []any{s.Primary, s.SecondFactor} {
+	problems := []error{s.complete()}
+	for _, v := range []any{s.Primary, s.SecondFactor, s.Fallback} {
 		if v, ok := v.(interface{ Validate() error }); ok {
 			problems = append(problems, v.Validate())
 		}
 	}
-	if s.FailMode != FailSafe && s.FailMode != FailSecure {
-		problems = append(problems, fmt.Errorf("radmfa: Server.FailMode is %d, want FailSafe or FailSecure", s.FailMode))
+	if s.FailMode != FailClosed && s.FailMode != FailOpen {
+		problems = append(problems, fmt.Errorf("radmfa: Server.FailMode is %d, want FailClosed or FailOpen", s.FailMode))
 	}
-	if s.AuthTimeout < 0 || s.ChallengeTimeout < 0 || s.RememberFor < 0 || s.MaxAttempts < 0 {
-		problems = append(problems, errors.New("radmfa: no time and no number of attempts of a Server may be negative"))
+	if s.AuthTimeout < 0 || s.Dialogue.ChallengeTimeout < 0 || s.Remember.For < 0 || s.Dialogue.MaxAttempts < 0 {
+		problems = append(problems, errors.New("radmfa: Server: timeouts and MaxAttempts must not be negative"))
+	}
+	if s.Remember.Store != nil && s.ClusterKey == "" {
+		problems = append(problems, errors.New("radmfa: Server.Remember.Store needs a ClusterKey: who is remembered could be guessed from what it keeps"))
 	}
 	return errors.Join(problems...)
 }
 
+// Run serves on Addr until ctx ends, then lets the logins in flight end, as
+// Shutdown does, for as long as AuthTimeout. It returns nil when they all have.
+func (s *Server) Run(ctx context.Context) error {
+	served := make(chan error, 1)
+	go func() { served <- s.ListenAndServe() }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.authTimeout()+shutdownMargin)
+	defer cancel()
+	err := s.Shutdown(grace)
+	if ended := <-served; !errors.Is(ended, ErrServerClosed) {
+		err = errors.Join(err, ended)
+	}
+	return err
+}
+
+// shutdownMargin is for the replies of logins whose time is up.
+const shutdownMargin = 2 * time.Second
+
 // Shutdown stops reading requests and lets the logins in flight end: a user who
-// is looking at a push gets the answer. When ctx ends first, they are rejected,
+// is looking at a push gets the reply. When ctx ends first, they are rejected,
 // and Shutdown returns ctx's error.
-func (s *Server) Shutdown(ctx context.Context) error { return s.radius().Shutdown(ctx) }
+//
+// With a Store other than a MemoryStore the process waits for nobody: it hands
+// the logins in flight over to the other nodes, which answer the NAS's next
+// request.
+func (s *Server) Shutdown(ctx context.Context) error {
+	if _, local := s.Store.(*challenge.MemoryStore); s.shared() && !local {
+		if err := s.presence.handOver(ctx, s); err == nil {
+			return s.radius().Close()
+		}
+	}
+	return s.radius().Shutdown(ctx)
+}
 
 // Close is a Shutdown that rejects the logins in flight at once.
 func (s *Server) Close() error { return s.radius().Close() }
@@ -246,14 +284,17 @@ func (s *Server) radius() *radius.Server {
 	return s.transport
 }
 
-// check reports what is missing to answer a login.
-func (s *Server) check() error {
+// complete reports what is missing to answer a login.
+func (s *Server) complete() error {
+	if s.Primary != nil && s.SecondFactor != nil {
+		return nil
+	}
 	var problems []error
 	if s.Primary == nil {
-		problems = append(problems, errors.New("radmfa: Server.Primary is nil: primary.None{} says that there is no first factor"))
+		problems = append(problems, errors.New("radmfa: Server.Primary is nil: use primary.None{} if there is no first factor"))
 	}
 	if s.SecondFactor == nil {
-		problems = append(problems, errors.New("radmfa: Server.SecondFactor is nil: a *duo.Client is one"))
+		problems = append(problems, errors.New("radmfa: Server.SecondFactor is nil: set it to a *duo.Client"))
 	}
 	return errors.Join(problems...)
 }
@@ -266,6 +307,28 @@ func (s *Server) store() challenge.Store {
 		return s.Store
 	}
 	return &s.memory
+}
+
+// shared reports whether other processes may use the Store.
+func (s *Server) shared() bool { return s.Store != nil }
+
+// secret seals what has a guessable id: the ClusterKey, or without one a secret
+// of this process.
+func (s *Server) secret() radius.Secret {
+	if s.ClusterKey != "" {
+		return s.ClusterKey
+	}
+	s.ownSecret.Do(func() { s.ownSecret.key = radius.Secret(rand.Text()) })
+	return s.ownSecret.key
+}
+
+// box is newBox for an id that is random.
+func (s *Server) box(purpose, id string) (box, error) { return newBox(purpose, id, s.ClusterKey) }
+
+func (s *Server) authTimeout() time.Duration { return orDefault(s.AuthTimeout, defaultAuthTimeout) }
+
+func (s *Server) challengeTimeout() time.Duration {
+	return orDefault(s.Dialogue.ChallengeTimeout, defaultChallengeTimeout)
 }
 
 func (s *Server) renderer() prompt.Renderer {

@@ -31,7 +31,7 @@ func TestEveryFaultOfTheService(t *testing.T) {
 	faults := []struct {
 		name  string
 		fault duotest.Fault
-		safe  string // what a fault of preauth leads to with FailSafe
+		safe  string // what a fault of preauth leads to with FailOpen
 	}{
 		{"refused", duotest.Fault{Refuse: true}, open},
 		{"reset", duotest.Fault{Reset: true}, open},
@@ -56,7 +56,7 @@ func TestEveryFaultOfTheService(t *testing.T) {
 	}
 	for _, f := range faults {
 		f.fault.Times = -1
-		for mode, preauth := range map[radmfa.FailMode]string{radmfa.FailSafe: f.safe, radmfa.FailSecure: closed} {
+		for mode, preauth := range map[radmfa.FailMode]string{radmfa.FailOpen: f.safe, radmfa.FailClosed: closed} {
 			t.Run(fmt.Sprintf("%s, fail mode %d", f.name, mode), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					w := newWorld(t)
@@ -171,15 +171,14 @@ func TestWhatTheServiceIsToldOfALogin(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.server.NoTextPrompt, w.server.NoVerifiedPush = true, true
-		w.server.ServiceName = radmfa.BareName
-		w.server.Describe = func(p *radius.Packet) radmfa.Description {
-			return radmfa.Description{
-				Hostname: "vpn.example.com", Type: "VPN login",
+		w.server.Dialogue.NoTextPrompt, w.server.Dialogue.NoVerifiedPush = true, true
+		w.server.Policy = bareNames
+		w.server.Describe = func(p *radius.Packet, d *radmfa.Description) {
+			*d = radmfa.Description{
+				ClientIP: netip.MustParseAddr("2001:db8::7"), Hostname: "vpn.example.com", Type: "VPN login",
 				DisplayUsername: rfc2865.UserName_GetString(p) + " (staff)", PushInfo: url.Values{"Site": {"Berlin"}},
 			}
 		}
-		w.server.ClientIP = func(*radius.Packet) netip.Addr { return netip.MustParseAddr("2001:db8::7") }
 		w.first(nil, nil)
 		w.start()
 		w.login("jdoe@example.com", password, "push")
@@ -200,7 +199,7 @@ func TestWhatTheServiceIsToldOfALogin(t *testing.T) {
 func TestAtMostSoManyPushesAreOutstanding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.server.PushLimit.Outstanding = 2
+		w.server.Limits.Outstanding = 2
 		w.answers(duotest.After(10*time.Second, duotest.Approve))
 		w.start()
 		var wg sync.WaitGroup
@@ -367,5 +366,5 @@ func TestServeTellsWhatIsWrongBeforeTheFirstLogin(t *testing.T) {
 	assert.ErrorContains(t, err, "Failover holds 0 Authenticators")
 	assert.ErrorContains(t, err, "want a host name such as api-XXXXXXXX.duosecurity.com")
 	assert.ErrorContains(t, err, "FailMode is 7")
-	assert.ErrorContains(t, err, "may be negative")
+	assert.ErrorContains(t, err, "must not be negative")
 }

@@ -1,182 +1,124 @@
 package radmfa
 
 import (
-	"bytes"
-	"context"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/json"
 	"errors"
-	"net/netip"
+	"fmt"
 	"time"
 
 	"github.com/radmfa/radmfa/challenge"
+	"github.com/radmfa/radmfa/duo"
 	"github.com/radmfa/radmfa/prompt"
 	"github.com/radmfa/radmfa/radius"
 )
 
-const (
-	// repeatFor is how long a decision is kept for a NAS that asks again with
-	// the same State and answer under a new Identifier.
-	repeatFor = 30 * time.Second
-	// joinEvery is how often a request looks whether the decision is there that
-	// its twin, perhaps in another process, is waiting for.
-	joinEvery = 100 * time.Millisecond
-)
-
-// kind is what a challenge asked for.
-type kind string
-
-const (
-	kindMenu    kind = "menu"    // a factor or passcode
-	kindEnroll  kind = "enroll"  // nothing: the user must enroll
-	kindPrimary kind = "primary" // what the first factor wants to know
-	kindCode    kind = "code"    // to type a verification code on the phone
-)
-
-// session is what the Store keeps of a challenge, as JSON. It goes from open (no
-// Answer) to answering (no Decision) to decided.
+// session is what is known of a login, and what a challenge remembers. It goes
+// from open (no answer) to answering (no decision) to decided.
 type session struct {
-	Kind     kind
-	Login    string // its id in logs and events
-	Username string
-	NAS      netip.Addr
+	at     step   // that the answer enters at
+	id     string // of the login, in logs and events
+	device string
 
-	Menu         *prompt.Menu      `json:",omitempty"`
-	Attempts     int               `json:",omitempty"` // typing errors so far
-	Attributes   radius.Attributes `json:",omitempty"` // for the final Access-Accept
-	PrimaryState []byte            `json:",omitempty"`
-	Appended     []byte            `json:",omitempty"` // what Auto found behind the password
-	TxID         string            `json:",omitempty"` // of a verified push
-	CodeExpires  time.Time         `json:",omitzero"`
-	Pushed       time.Time         `json:",omitzero"` // when the last push, call or SMS was sent
+	typed   string // the name as typed, which the answer must come with
+	account string // the name of the account, made by the first factor; empty before
+	policy  Policy // what the account must prove; Description: from the start
 
-	Answer   []byte    `json:",omitempty"` // hash of the answer that is or was checked
-	Decision *decision `json:",omitempty"`
+	attributes   radius.Attributes // for the final Access-Accept
+	primaryState []byte            // of the first factor's own challenge
+	appended     string            // what Auto found after the password
+	menu         *prompt.Menu
+	attempts     int  // answers that led nowhere
+	fallback     bool // the Fallback is asked, since the service is out of reach
+
+	announced   string     // transaction of the verification code in the menu
+	codeExpires time.Time  // when the service forgets it
+	pushed      time.Time  // when the last push, call or SMS was sent
+	txID        string     // of the transaction that was started and waits for a person
+	factor      duo.Factor // of it
+
+	answer   []byte // hash of the answer that is or was checked
+	owner    string // the node that checks it
+	decision *decision
 }
 
-// challenge keeps the session and asks the user for an answer.
-func (l *login) challenge(ses *session, messages []string) decision {
-	ses.Login, ses.Username, ses.NAS = l.id, l.username, l.nas
+// maxSession is how large a session a Store must take, less what sealing adds.
+const maxSession = 63 << 10
+
+// ask stores the login until the user has answered, and asks. The answer goes on
+// at the given step.
+func (l *login) ask(at step, messages []string) step {
+	s := l.server
+	next := *l.ses
+	next.at, next.answer, next.owner = at, nil, ""
+	if at != atApproval {
+		next.txID = ""
+	}
+	l.ses = &next
+	plain := next.encode()
+	if len(plain) > maxSession {
+		return l.fail("the challenge cannot be stored", fmt.Errorf("radmfa: the session has %d bytes, over %d", len(plain), maxSession))
+	}
 	state := challenge.NewID()
-	encoded, err := json.Marshal(ses)
+	b, err := s.box(purposeSession, state)
 	if err == nil {
-		err = l.store().Put(l.ctx, state, encoded, orDefault(l.ChallengeTimeout, defaultChallengeTimeout))
+		err = s.store().Put(l.ctx, b.name, b.seal(plain), s.challengeTimeout())
 	}
-	if err != nil {
-		return l.fail("the challenge cannot be kept", err)
-	}
-	return decision{Code: radius.CodeAccessChallenge, Messages: messages, State: state}
-}
-
-// answer decides a request that answers a challenge. Several requests may bring
-// the same answer, because a NAS asks again, or asks its second server: the
-// first of them takes the session, the others wait for its decision.
-func (l *login) answer() decision {
-	hash := hashAnswer(l.state, string(l.password))
-	joined := false
-	for {
-		stored, err := l.store().Get(l.ctx, l.state)
-		if errors.Is(err, challenge.ErrNotFound) {
-			return l.reject(textExpired, "the State is unknown or has expired")
-		}
-		if err != nil && joined && l.wait() == nil {
-			continue // the Store may recover; a NAS takes back no reject
-		}
-		ses := new(session)
-		if err == nil {
-			err = json.Unmarshal(stored, ses)
-		}
-		if err != nil {
-			return l.fail("the challenge cannot be read", err)
-		}
-		if refused := l.refuse(ses, hash); refused != nil {
-			return *refused
-		}
-		l.id = ses.Login
-		switch {
-		case ses.Decision != nil:
-			d := *ses.Decision
-			d.repeated = true
-			return d
-		case ses.Answer != nil:
-			joined = true
-			err = l.wait()
-		default:
-			var d decision
-			if d, err = l.take(ses, stored, hash); err == nil {
-				return d
-			}
-		}
-		if err != nil && !errors.Is(err, challenge.ErrConflict) && !errors.Is(err, challenge.ErrNotFound) {
-			return l.fail("the challenge cannot be decided", err)
-		}
-	}
-}
-
-// refuse says why the answer may not be given to this challenge.
-func (l *login) refuse(ses *session, hash []byte) *decision {
-	var d decision
 	switch {
-	case ses.NAS != l.nas:
-		d = l.reject(textExpired, "the State was given to another NAS")
-	case ses.Username != l.username:
-		d = l.reject(textExpired, "the State was given to another user")
-	case ses.Answer != nil && subtle.ConstantTimeCompare(ses.Answer, hash) != 1:
-		d = l.reject(textExpired, "the challenge has been answered otherwise")
-	default:
-		return nil
+	case errors.Is(err, challenge.ErrFull):
+		return l.ignore("there is no room for another challenge", err)
+	case err != nil:
+		return l.fail("the challenge cannot be stored", err)
 	}
-	return &d
+	l.replace(b.name)
+	l.decision = decision{Reply: Reply{Result: ResultChallenged, Messages: messages, State: state}}
+	return decided
 }
 
-// take makes the session this request's own, decides, and leaves the decision
-// for twins. It returns an error, and has done nothing, when another was first.
-func (l *login) take(ses *session, stored, hash []byte) (decision, error) {
-	ses.Answer = hash
-	answering, err := json.Marshal(ses)
-	if err != nil {
-		return decision{}, err
-	}
-	timeout := orDefault(l.AuthTimeout, defaultAuthTimeout)
-	if err := l.store().CompareAndSwap(l.ctx, l.state, stored, answering, timeout+repeatFor); err != nil {
-		return decision{}, err
-	}
-	d := l.broken() // should verify panic
-	defer func() { l.leave(ses, answering, &d) }()
-	d = l.verify(ses)
-	return d, nil
-}
-
-// leave keeps the decision for repeatFor, also when this request's time is up.
-func (l *login) leave(ses *session, answering []byte, d *decision) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), time.Second)
-	defer cancel()
-	ses.Decision = d
-	ses.Menu, ses.Attributes, ses.PrimaryState, ses.Appended = nil, nil, nil, nil
-	decided, err := json.Marshal(ses)
-	if err == nil {
-		err = l.store().CompareAndSwap(ctx, l.state, answering, decided, repeatFor)
-	}
-	if err != nil {
-		l.warn("radmfa: a decision cannot be kept: a NAS that asks again gets a reject", err)
+// replace removes the challenges that give way to a new one of the same account.
+func (l *login) replace(name string) {
+	s := l.server
+	c := openChallenge{name: name, attempt: l.request.Attempt, expires: l.started.Add(s.challengeTimeout())}
+	for _, old := range s.open.add(l.ses.owns(), c, l.started) {
+		if err := s.store().Put(l.ctx, old, nil, 0); err != nil {
+			l.warn("radmfa: a replaced challenge cannot be removed", err)
+		}
 	}
 }
 
-// wait lets some time pass for the request that has taken the session.
-func (l *login) wait() error {
-	timer := time.NewTimer(joinEvery)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-l.ctx.Done():
-		return l.ctx.Err()
+// owns identifies whose challenge it is: one account's at one device.
+func (ses *session) owns() challengeOwner { return challengeOwner{ses.device, ses.name()} }
+
+// name is the account's name, or the typed one before there is an account.
+func (ses *session) name() string {
+	if ses.account != "" {
+		return ses.account
 	}
+	return ses.typed
 }
 
-// hashAnswer is how an answer is compared without being kept.
-func hashAnswer(state, answer string) []byte {
-	hash := sha256.Sum256(bytes.Join([][]byte{[]byte(state), []byte(answer)}, []byte{0}))
-	return hash[:]
+// serviceName is the name that the service knows the account by.
+func (ses *session) serviceName() string {
+	if ses.policy.Username != "" {
+		return ses.policy.Username
+	}
+	return ses.name()
+}
+
+// mayAnswer reports why a request may not answer the challenge, or "".
+func (ses *session) mayAnswer(r *Request) string {
+	switch {
+	case ses.device != r.Device:
+		return "the State was given to another device"
+	case ses.typed != r.Username:
+		return "the State was given to another user"
+	}
+	return ""
+}
+
+// settled is the session once it is decided: only what a repetition of the
+// answer needs.
+func (ses *session) settled(d *decision) *session {
+	return &session{
+		id: ses.id, device: ses.device, typed: ses.typed, account: d.account,
+		answer: ses.answer, owner: ses.owner, decision: d,
+	}
 }

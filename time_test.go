@@ -295,6 +295,11 @@ func TestShutdownRejectsWhatIsNotDecidedWhenItsTimeIsUp(t *testing.T) {
 	})
 }
 
+// station makes a NAS say which attempt of the user it is.
+func station(address string) radius.Attributes {
+	return radius.Attributes{{Type: rfc2865.CallingStationID_Type, Attribute: []byte(address)}}
+}
+
 func TestAFirstRequestSentAnewIsOnePush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -302,10 +307,12 @@ func TestAFirstRequestSentAnewIsOnePush(t *testing.T) {
 		w.answers(duotest.After(20*time.Second, duotest.Approve))
 		w.start()
 		var wg sync.WaitGroup
-		for i := range 8 { // as some NASes do: each from another port, with another Authenticator
+		for i := range 6 { // as some NASes do: each from another port, with another Authenticator
 			wg.Go(func() {
-				time.Sleep(time.Duration(i) * 3 * time.Second) // two of them after the decision
-				reply, err := w.newNAS(nasIP).Login(t.Context(), "jdoe", password)
+				time.Sleep(time.Duration(i) * 3 * time.Second)
+				nas := w.newNAS(nasIP)
+				nas.Attributes = station("198.51.100.7")
+				reply, err := nas.Login(t.Context(), "jdoe", password)
 				if assert.NoError(t, err) {
 					assert.True(t, reply.Accepted())
 				}
@@ -313,10 +320,6 @@ func TestAFirstRequestSentAnewIsOnePush(t *testing.T) {
 		}
 		wg.Wait()
 		assert.Equal(t, 1, w.service.Count(pathAuth))
-
-		time.Sleep(time.Minute) // now the user means it anew
-		assert.True(t, w.login("jdoe", password).Accepted())
-		assert.Equal(t, 2, w.service.Count(pathAuth))
 	})
 }
 
@@ -327,10 +330,10 @@ func TestRequestsThatDifferAreNotJoined(t *testing.T) {
 		w.answers(duotest.After(20*time.Second, duotest.Approve))
 		w.start()
 		var wg sync.WaitGroup
-		for _, station := range []string{"198.51.100.7", "198.51.100.8"} {
+		for _, address := range []string{"198.51.100.7", "198.51.100.8"} {
 			wg.Go(func() {
 				nas := w.newNAS(nasIP)
-				nas.Attributes = radius.Attributes{{Type: rfc2865.CallingStationID_Type, Attribute: []byte(station)}}
+				nas.Attributes = station(address)
 				reply, err := nas.Login(t.Context(), "jdoe", password)
 				if assert.NoError(t, err) {
 					assert.True(t, reply.Accepted())

@@ -57,6 +57,15 @@ type Request struct {
 // Result is what a first factor says of a user it let in. The zero value says
 // nothing more.
 type Result struct {
+	// Username is the account's name as the first factor knows it. From then on
+	// it, and not the typed spelling, is what the second factor is asked about.
+	// Empty: the name that was typed.
+	Username string
+
+	// Groups are the account's groups as the first factor names them, for rules
+	// by group. Nil: it names none.
+	Groups []string
+
 	// Attributes go into the final Access-Accept, in this order.
 	Attributes radius.Attributes
 }

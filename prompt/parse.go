@@ -68,7 +68,7 @@ func (m *Menu) Parse(answer string) (Selection, error) {
 		c := m.Choices[i]
 		return Selection{Factor: c.Factor, Device: c.Device, Kind: c.Factor}, nil
 	}
-	if isPasscode(typed) {
+	if isPasscode(typed) && !m.NoPasscode {
 		return Selection{Factor: duo.FactorPasscode, Passcode: duo.Secret(typed), Kind: duo.FactorPasscode}, nil
 	}
 	return Selection{}, ErrInvalid
@@ -139,6 +139,13 @@ func kindOf(name string) duo.Factor {
 		return duo.FactorSMS
 	}
 	return duo.FactorPrompt
+}
+
+// IsAnswer reports whether s has the form of an answer to some menu: a number, the
+// name of a factor, or a passcode.
+func IsAnswer(s string) bool {
+	typed := strings.Join(strings.Fields(s), "")
+	return typed != "" && (isDigits(typed) || isPasscode(typed) || kindOf(strings.ToLower(typed)) != duo.FactorPrompt)
 }
 
 // isPasscode reports whether s looks like a passcode: two digits or more, or what

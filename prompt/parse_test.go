@@ -186,16 +186,36 @@ func TestParseOfNamesTheServiceMayAdd(t *testing.T) {
 	})
 }
 
-func TestATextOrAMapAloneIsNoMenuOfTheService(t *testing.T) {
-	for _, change := range []func(*prompt.Menu){
-		func(m *prompt.Menu) { m.Text = "Welcome" },
-		func(m *prompt.Menu) { m.Factors = map[string]string{"1": "sms1"} },
-	} {
-		m := prompt.New("jdoe", []duo.Device{phone})
-		want := prompt.Console{}.Render(m)
-		change(m)
-		assert.Equal(t, want, prompt.Console{}.Render(m))
-		checkAnswers(t, m, map[string]prompt.Selection{"1": choice(duo.FactorPush, "DP1")})
+func TestATextAloneIsShown(t *testing.T) {
+	m := prompt.New("jdoe", []duo.Device{phone})
+	m.Text = "Code of your token: "
+	assert.Equal(t, []string{"Code of your token: "}, prompt.Console{}.Render(m))
+	checkAnswers(t, m, map[string]prompt.Selection{"1": choice(duo.FactorPush, "DP1"), "123456": passcode("123456")})
+}
+
+func TestAMapAloneIsNoMenu(t *testing.T) {
+	m := prompt.New("jdoe", []duo.Device{phone})
+	want := prompt.Console{}.Render(m)
+	m.Factors = map[string]string{"1": "sms1"}
+	assert.Equal(t, want, prompt.Console{}.Render(m))
+	checkAnswers(t, m, map[string]prompt.Selection{"1": choice(duo.FactorPush, "DP1")})
+}
+
+func TestNoPasscode(t *testing.T) {
+	m := prompt.New("jdoe", []duo.Device{landline})
+	m.NoPasscode = true
+	assert.Equal(t, []string{"Duo two-factor login for jdoe\n\nSelect one of the following options:\n\n" +
+		"1. Phone call to XXX-XXX-9999\n\nOption (1-1): "}, prompt.Console{}.Render(m))
+	assert.Equal(t, []string{"Choose a secondary factor from (`phone1`):"}, prompt.Short{}.Render(m))
+	checkAnswers(t, m, map[string]prompt.Selection{"1": choice(duo.FactorPhone, "DP3"), "123456": {}, yubiKey: {}})
+}
+
+func TestIsAnswer(t *testing.T) {
+	for _, s := range []string{"1", "push", "Phone2", " sms ", "123456", "123 456", yubiKey} {
+		assert.True(t, prompt.IsAnswer(s), s)
+	}
+	for _, s := range []string{"", " ", "word", "12a", "push!", "auto2x"} {
+		assert.False(t, prompt.IsAnswer(s), s)
 	}
 }
 

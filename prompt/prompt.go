@@ -28,68 +28,81 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/radmfa/radmfa/duo"
 )
 
-// Menu is what one user can choose from. It keeps its meaning through
-// encoding/json, so that it can wait in a session for the answer. Rendering and
-// parsing do not change it and may run at the same time.
+// Menu is what one user can choose from. Rendering and parsing do not change it
+// and may run at the same time.
 type Menu struct {
+	// Product is what the second factor is called in the first line and in the
+	// names of the options. Empty: it is not named.
+	Product string
+
 	// Username is shown in the first line. Empty: the line names nobody.
-	Username string `json:"username,omitempty"`
+	Username string
 
 	// Choices are the options 1, 2, ... in order. A menu without any asks for a
 	// passcode.
-	Choices []Choice `json:"choices,omitempty"`
+	Choices []Choice
+
+	// NoPasscode says that a passcode is not accepted.
+	NoPasscode bool
 
 	// Notice is a sentence to show above the menu, such as why it is shown again.
 	// Empty: none.
-	Notice string `json:"notice,omitempty"`
+	Notice string
 
 	// VerificationCode is the code of a verified push, which the user has to type
 	// into Duo Mobile. A line above the menu shows it. Empty: none.
-	VerificationCode string `json:"verification_code,omitempty"`
+	VerificationCode string
 
-	// Text is the service's own menu, and Factors says what can be typed: "1",
-	// "2", ... or "default", each with the service's name of a factor, such as
-	// "push1". They are used, in place of Username and Choices, when neither is
-	// empty.
-	Text    string            `json:"text,omitempty"`
-	Factors map[string]string `json:"factors,omitempty"`
+	// Text is the service's own menu, shown instead of ours. Factors says what can
+	// be typed: "1", "2", ... or "default", each with the service's name of a
+	// factor, such as "push1". Without Text they are not used; a Text without
+	// Factors is only shown.
+	Text    string
+	Factors map[string]string
 }
 
 // Choice is one option of a Menu.
 type Choice struct {
 	// Factor is duo.FactorPush, FactorPhone or FactorSMS.
-	Factor duo.Factor `json:"factor"`
+	Factor duo.Factor
 
 	// Device is the id of the device.
-	Device string `json:"device"`
+	Device string
 
 	// Label is what the user knows the device by.
-	Label string `json:"label"`
+	Label string
 
 	// NextCode is what the SMS passcode to use next starts with. Empty: none was
 	// sent, or the service does not say.
-	NextCode string `json:"next_code,omitempty"`
+	NextCode string
 }
 
-// New returns the menu of a user: all pushes, then the calls, then the SMS
-// passcodes, each on the devices able to do them, in their order. A device is
-// labelled with its masked number, else with its display name.
+// maxChoices bounds a menu: more can neither be shown nor stored.
+const maxChoices = 99
+
+// New returns the menu of a user of Duo: all pushes, then the calls, then the SMS
+// passcodes, each on the devices that can do them, in their order, at most 99 in
+// all. A device is labelled with its masked number, else with its display name.
 func New(username string, devices []duo.Device) *Menu {
-	m := &Menu{Username: username}
+	m := &Menu{Username: username, Product: "Duo"}
 	for _, factor := range []duo.Factor{duo.FactorPush, duo.FactorPhone, duo.FactorSMS} {
 		for i := range devices {
 			d := &devices[i]
 			if !d.Can(factor) {
 				continue
 			}
+			if len(m.Choices) == maxChoices {
+				return m
+			}
 			c := Choice{
 				Factor: factor,
 				Device: d.ID,
-				Label:  cmp.Or(d.Number, d.DisplayName, d.Name, "your device"),
+				Label:  clip(cmp.Or(d.Number, d.DisplayName, d.Name, "your device")),
 			}
 			if factor == duo.FactorSMS {
 				c.NextCode = d.NextSMSCode
@@ -98,6 +111,20 @@ func New(username string, devices []duo.Device) *Menu {
 		}
 	}
 	return m
+}
+
+// maxLabel is how many bytes of a device's name are shown.
+const maxLabel = 200
+
+func clip(label string) string {
+	if len(label) <= maxLabel {
+		return label
+	}
+	end := maxLabel
+	for !utf8.RuneStart(label[end]) {
+		end--
+	}
+	return label[:end]
 }
 
 // fromService reports whether the menu is one the service made.

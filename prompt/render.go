@@ -2,6 +2,7 @@ package prompt
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/radmfa/radmfa/duo"
@@ -27,9 +28,10 @@ const maxMessages = 3
 // The texts that take the place of a menu that is too long. The last is for a
 // list of factors that is too long.
 const (
-	shortMenu    = "Choose a secondary factor from (%s) or enter passcode:"
-	shortNoMenu  = "Enter passcode:"
-	shortestMenu = "Enter the name of a factor (push, phone or sms) or a passcode:"
+	shortMenu       = "Choose a secondary factor from (%s) or enter passcode:"
+	shortNoMenu     = "Enter passcode:"
+	shortNoPasscode = "Choose a secondary factor from (%s):"
+	shortestMenu    = "Enter the name of a factor (push, phone or sms) or a passcode:"
 )
 
 // Console writes plain text, its lines separated by LF. A menu over 253 bytes
@@ -130,11 +132,11 @@ func (m *Menu) long() string {
 			b.WriteString(line + "\n")
 		}
 	}
-	if m.fromService() {
+	if m.Text != "" {
 		b.WriteString(clean.Text(m.Text))
 		return b.String()
 	}
-	b.WriteString("Duo two-factor login")
+	b.WriteString(m.title())
 	if m.Username != "" {
 		b.WriteString(" for " + clean.Line(m.Username))
 	}
@@ -142,12 +144,28 @@ func (m *Menu) long() string {
 		b.WriteString("\n\nEnter a passcode.\n\nPasscode: ")
 		return b.String()
 	}
-	b.WriteString("\n\nEnter a passcode or select one of the following options:\n\n")
-	for i, c := range m.Choices {
-		fmt.Fprintf(&b, "%d. %s\n", i+1, c.line())
+	ask, end := "\n\nEnter a passcode or select one of the following options:\n\n", "\nPasscode or option (1-"
+	if m.NoPasscode {
+		ask, end = "\n\nSelect one of the following options:\n\n", "\nOption (1-"
 	}
-	fmt.Fprintf(&b, "\nPasscode or option (1-%d): ", len(m.Choices))
+	b.WriteString(ask)
+	for i := range m.Choices {
+		b.WriteString(strconv.Itoa(i + 1))
+		b.WriteString(". ")
+		m.line(&b, &m.Choices[i])
+		b.WriteByte('\n')
+	}
+	b.WriteString(end)
+	b.WriteString(strconv.Itoa(len(m.Choices)))
+	b.WriteString("): ")
 	return b.String()
+}
+
+func (m *Menu) title() string {
+	if m.Product == "" {
+		return "Two-factor login"
+	}
+	return clean.Line(m.Product) + " two-factor login"
 }
 
 func (m *Menu) shortLine() string {
@@ -157,6 +175,9 @@ func (m *Menu) shortLine() string {
 	}
 	for i, name := range names {
 		names[i] = "`" + clean.Line(name) + "`"
+	}
+	if m.NoPasscode {
+		return fmt.Sprintf(shortNoPasscode, strings.Join(names, ", "))
 	}
 	return fmt.Sprintf(shortMenu, strings.Join(names, ", "))
 }
@@ -168,20 +189,28 @@ func (m *Menu) codeLine() string {
 	return "For Duo Push, enter " + clean.Line(m.VerificationCode) + " in Duo Mobile."
 }
 
-func (c Choice) line() string {
-	label := clean.Line(c.Label)
+// line writes an option.
+func (m *Menu) line(b *strings.Builder, c *Choice) {
+	what := string(c.Factor)
 	switch c.Factor {
 	case duo.FactorPush:
-		return "Duo Push to " + label
-	case duo.FactorPhone:
-		return "Phone call to " + label
-	case duo.FactorSMS:
-		if c.NextCode != "" {
-			label += " (next code starts with: " + clean.Line(c.NextCode) + ")"
+		what = "Push"
+		if m.Product != "" {
+			what = clean.Line(m.Product) + " Push"
 		}
-		return "SMS passcodes to " + label
+	case duo.FactorPhone:
+		what = "Phone call"
+	case duo.FactorSMS:
+		what = "SMS passcodes"
 	}
-	return string(c.Factor) + " to " + label
+	b.WriteString(what)
+	b.WriteString(" to ")
+	b.WriteString(clean.Line(c.Label))
+	if c.Factor == duo.FactorSMS && c.NextCode != "" {
+		b.WriteString(" (next code starts with: ")
+		b.WriteString(clean.Line(c.NextCode))
+		b.WriteByte(')')
+	}
 }
 
 // sentences joins those of the texts that are not empty.

@@ -71,7 +71,7 @@ Passcode or option (1-1): `},
 Enter a passcode.
 
 Passcode: `},
-		{"nobody", &prompt.Menu{}, `Duo two-factor login
+		{"nobody", &prompt.Menu{}, `Two-factor login
 
 Enter a passcode.
 
@@ -152,7 +152,7 @@ func TestShort(t *testing.T) {
 
 // many returns a menu with n pushes.
 func many(n int) *prompt.Menu {
-	m := &prompt.Menu{Username: "jdoe"}
+	m := &prompt.Menu{Product: "Duo", Username: "jdoe"}
 	for range n {
 		m.Choices = append(m.Choices, prompt.Choice{Factor: duo.FactorPush, Device: "DP1", Label: "XXX-XXX-1234"})
 	}
@@ -260,7 +260,7 @@ func FuzzRender(f *testing.F) {
 	f.Add("<&\"'>", "\x1b\u202e\xff\n", "", "", "", "1. Push\n2. Call: ", "push1", uint8(1))
 	f.Add(strings.Repeat("é", 130), "", "a\nb\n\n", "1", "", strings.Repeat("word ", 200), "`", uint8(40))
 	f.Fuzz(func(t *testing.T, username, label, notice, code, next, text, name string, n uint8) {
-		m := &prompt.Menu{Username: username, Notice: notice, VerificationCode: code, Text: text,
+		m := &prompt.Menu{Product: "Duo", Username: username, Notice: notice, VerificationCode: code, Text: text,
 			Factors: map[string]string{"1": name, "2": "sms1"}}
 		for i := range n {
 			factor := []duo.Factor{duo.FactorPush, duo.FactorPhone, duo.FactorSMS}[i%3]

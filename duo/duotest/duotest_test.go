@@ -349,7 +349,7 @@ func TestTextPromptsOfOtherUsers(t *testing.T) {
 		return r, r.Prompt
 	}
 	_, p := prompt("token")
-	assert.Equal(t, &duo.Prompt{Text: "Duo two-factor login for token\n\nEnter a passcode: ", Factors: map[string]string{}}, p)
+	assert.Equal(t, &duo.Prompt{Text: "Duo two-factor login for token\n\nEnter a passcode.\n\nPasscode: ", Factors: map[string]string{}}, p)
 
 	r, p := prompt("verified")
 	assert.Equal(t, map[string]string{"1": "verified_push1", "2": "phone1", "3": "sms1", "default": "verified_push1"}, p.Factors)

@@ -122,7 +122,7 @@ func textPrompt(name string, devices []Device, state *userState, verified bool) 
 	}
 	text := "Duo two-factor login for " + name + "\n\n"
 	if len(lines) == 0 {
-		text += "Enter a passcode: "
+		text += "Enter a passcode.\n\nPasscode: "
 	} else {
 		text += "Enter a passcode or select one of the following options:\n\n" +
 			strings.Join(lines, "\n") + fmt.Sprintf("\n\nPasscode or option (1-%d): ", len(lines))

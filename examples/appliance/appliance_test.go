@@ -143,13 +143,13 @@ func TestTheFailModeDecidesWhileTheServiceIsDown(t *testing.T) {
 			l.service.Break("", duotest.Fault{Times: -1, Refuse: true})
 		}
 	}
-	inLab(t, down(radmfa.FailSafe), func(t *testing.T, l *lab) {
+	inLab(t, down(radmfa.FailOpen), func(t *testing.T, l *lab) {
 		assert.True(t, l.login(t, "correct horse").Accepted())
 		assert.True(t, l.login(t, "horse").Rejected(), "the password is checked all the same")
 		assert.Contains(t, l.audited.String(), "level=WARN")
 		assert.Contains(t, l.audited.String(), "failed_open=true")
 	})
-	inLab(t, down(radmfa.FailSecure), func(t *testing.T, l *lab) {
+	inLab(t, down(radmfa.FailClosed), func(t *testing.T, l *lab) {
 		assert.True(t, l.login(t, "correct horse").Rejected())
 		assert.NotContains(t, l.audited.String(), "failed_open=true")
 	})

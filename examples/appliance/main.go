@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	flags.SetOutput(stderr)
 	listen := flags.String("listen", "127.0.0.1:1812", "UDP `address` of the RADIUS server")
 	file := flags.String("accounts", "accounts.json", "`file` of the accounts")
-	secure := flags.Bool("fail-secure", false, "let nobody in while the Duo service cannot be reached")
+	open := flags.Bool("fail-open", false, "let users with the right password in while the Duo service cannot be reached")
 	name := flags.String("new", "", "print an accounts file with an account of this `name`; its password is read from stdin")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -67,8 +67,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		audit:        slog.New(slog.NewJSONHandler(stdout, nil)),
 		log:          slog.New(slog.NewTextHandler(stderr, nil)),
 	}
-	if *secure {
-		a.failMode = radmfa.FailSecure
+	if *open {
+		a.failMode = radmfa.FailOpen
 	}
 	if a.accounts, err = loadAccounts(*file); err != nil {
 		return err

@@ -46,7 +46,7 @@ func TestItServesUntilASignal(t *testing.T) {
 	ctx, signal := context.WithCancel(t.Context())
 	signal()
 	var log bytes.Buffer
-	err := run(ctx, []string{"-listen", "127.0.0.1:0", "-fail-secure", "-accounts", file}, environment, strings.NewReader(""), io.Discard, &log)
+	err := run(ctx, []string{"-listen", "127.0.0.1:0", "-accounts", file}, environment, strings.NewReader(""), io.Discard, &log)
 	assert.NoError(t, err)
 	assert.Contains(t, log.String(), "serving RADIUS")
 	assert.Contains(t, log.String(), "the second factor does not work yet")

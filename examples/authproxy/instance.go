@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"github.com/radmfa/radmfa/challenge"
 	"github.com/radmfa/radmfa/duo"
 	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
+	"github.com/radmfa/radmfa/internal/names"
 	"github.com/radmfa/radmfa/primary"
 	"github.com/radmfa/radmfa/prompt"
 	"github.com/radmfa/radmfa/radius"
@@ -99,20 +99,20 @@ func build(s, main *config.Section, around surroundings) (*instance, error) {
 		SecondFactor: tracedService{i.service, func(state tls.ConnectionState) { around.certificate(s.Name, peerService, state) }},
 		Store:        around.store(s.Name),
 		Auto:         autoOf(s),
-		Exempt:       exempt(s),
+		Policy:       policy(s),
 		Encoding:     s.Codec("pw_codec"),
-		ClientIP:     clientIP(s),
-		PushLimit:    radmfa.PushLimit{PerMinute: s.Int("max_pushes_per_minute")},
+		Describe:     describe(s),
+		Limits:       radmfa.Limits{Outstanding: limit(s), PerMinute: limit(s)},
 		OnEvent:      func(_ context.Context, e radmfa.Event) { around.observe(s.Name, e) },
 		Logger:       logger,
 	}
-	if s.Word("failmode") == "secure" {
-		i.server.FailMode = radmfa.FailSecure
+	if s.Word("failmode") == "safe" {
+		i.server.FailMode = radmfa.FailOpen
 	}
 	if s.Kind() == config.Challenge {
 		i.server.Prompt = renderer(s)
-		i.server.EnrollReject = !s.Bool("enroll_challenge")
-		i.server.SMSAsksAgain = s.Bool("sms_asks_again")
+		i.server.Dialogue.EnrollReject = !s.Bool("enroll_challenge")
+		i.server.Dialogue.SMSAsksAgain = s.Bool("sms_asks_again")
 	}
 	if err := i.server.Validate(); err != nil {
 		i.close()
@@ -226,24 +226,29 @@ func autoOf(s *config.Section) *radmfa.Auto {
 	return auto
 }
 
-// exempt reports who needs no second factor, whatever the case of the letters.
-func exempt(s *config.Section) func(string) bool {
-	var names []string
+// limit is what a Server takes a limit of 0 for: none.
+func limit(s *config.Section) int { return cmp.Or(s.Int("max_pushes_per_minute"), -1) }
+
+// policy exempts accounts from the second factor, in any case of letters.
+func policy(s *config.Section) func(context.Context, *radmfa.Login, *radmfa.Policy) error {
+	var exempt []string
 	for _, n := range s.Numbers("exempt_username") {
-		names = append(names, s.Text(s.Numbered("exempt_username", n)))
+		exempt = append(exempt, s.Text(s.Numbered("exempt_username", n)))
 	}
-	return func(username string) bool {
-		return slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, username) })
+	return func(_ context.Context, l *radmfa.Login, p *radmfa.Policy) error {
+		p.Exempt = slices.ContainsFunc(exempt, func(name string) bool { return names.Equal(name, l.Account) })
+		return nil
 	}
 }
 
-// clientIP finds the address of the user's machine.
-func clientIP(s *config.Section) func(*radius.Packet) netip.Addr {
+// describe finds the address of the user's machine.
+func describe(s *config.Section) func(*radius.Packet, *radmfa.Description) {
 	kind := s.Attribute("client_ip_attr")
+	addr := radmfa.AddrIn(kind.Type)
 	if kind.Vendor != 0 {
-		return radmfa.VendorAddrIn(kind.Vendor, kind.Type)
+		addr = radmfa.VendorAddrIn(kind.Vendor, kind.Type)
 	}
-	return radmfa.AddrIn(kind.Type)
+	return func(p *radius.Packet, d *radmfa.Description) { d.ClientIP = addr(p) }
 }
 
 // firstFactor is what checks the passwords of a section.

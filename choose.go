@@ -1,0 +1,63 @@
+package radmfa
+
+import "github.com/radmfa/radmfa/duo"
+
+// choose reads what the user chose: in the answer to the menu, or with Auto
+// after the password.
+func (l *login) choose() step {
+	if l.server.Auto != nil {
+		return l.chooseAutomatically()
+	}
+	choice, err := l.ses.menu.Parse(string(l.request.Password))
+	if err != nil || !l.ses.policy.permits(choice.Kind) {
+		return l.askAgain(textNoOption)
+	}
+	l.choice = choice
+	return atProve
+}
+
+// chooseAutomatically takes what was appended to the password, or else the first
+// of Auto's factors that the user has.
+func (l *login) chooseAutomatically() step {
+	m, policy := l.ses.menu, &l.ses.policy
+	if l.ses.appended != "" {
+		choice, err := m.Parse(l.ses.appended)
+		if err != nil || !policy.permits(choice.Kind) {
+			return l.reject(textNoOption, "what is appended to the password is no factor and no passcode")
+		}
+		l.choice = choice
+		return atProve
+	}
+	for _, factor := range l.server.Auto.factors() {
+		if factor == duo.FactorPasscode {
+			break
+		}
+		if choice, err := m.Parse(string(factor)); err == nil && policy.permits(choice.Kind) {
+			l.choice = choice
+			return atProve
+		}
+	}
+	return l.reject(textAppendPasscode, "no passcode is appended, and no factor can be started")
+}
+
+// askAgain shows the menu once more, below a line that says why, unless the user
+// has used up the attempts.
+func (l *login) askAgain(notice string) step {
+	if l.lastAttempt() {
+		return l.reject(textTooManyTries, "too many answers that are no option and no passcode")
+	}
+	return l.showMenu(notice)
+}
+
+// lastAttempt counts an attempt, and reports whether there may be no other.
+func (l *login) lastAttempt() bool {
+	l.ses.attempts++
+	return l.ses.attempts >= l.server.Dialogue.maxAttempts()
+}
+
+func (l *login) showMenu(notice string) step {
+	m := *l.ses.menu
+	m.Notice = notice
+	l.ses.menu = &m
+	return l.ask(atChoose, l.render(&m))
+}

@@ -1,0 +1,276 @@
+package radmfa
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"time"
+
+	"github.com/radmfa/radmfa/challenge"
+	"github.com/radmfa/radmfa/radius"
+)
+
+const (
+	// repeatFor is how long a decision is kept for a NAS that asks again with the
+	// same State and answer under a new Identifier.
+	repeatFor = 30 * time.Second
+	// settleFor is how long a reply waits for its decision to be stored.
+	settleFor = time.Second
+	// A request whose session another process decides looks again after minPoll,
+	// then less and less often, down to maxPoll.
+	minPoll, maxPoll = 20 * time.Millisecond, 500 * time.Millisecond
+)
+
+// answerKey is equal for requests that bring the same answer.
+type answerKey struct {
+	state, device, username string
+	password                radius.Secret
+}
+
+// claim is the hold of this process on a session that it decides.
+type claim struct {
+	box    box
+	ses    *session // as it was claimed
+	stored []byte   // as it is in the Store
+}
+
+// answer decides a request that answers a challenge. Several requests may bring
+// the same answer, because a NAS asks again, or asks its second server. The first
+// of them claims the session; the others share its decision.
+func (l *login) answer() {
+	r := l.request
+	key := answerKey{r.State, r.Device, r.Username, r.Password}
+	f, first := l.server.answers.join(key)
+	if !first {
+		l.share(f)
+		return
+	}
+	l.decision = panicked()
+	keep := repeatFor // should the Store not keep the decision
+	defer func() { l.server.answers.end(key, f, l.outcome(), keep) }()
+	at := l.enter()
+	if at == decided {
+		keep = 0
+		return
+	}
+	l.server.presence.enter(l.server)
+	defer l.server.presence.leave()
+	l.runSafely(at)
+	if l.server.presence.handedOver() && errors.Is(l.ctx.Err(), context.Canceled) {
+		l.ignore("handed over to another node", nil)
+	}
+	if l.settle() {
+		keep = 0
+	}
+}
+
+func (l *login) runSafely(at step) {
+	defer l.recover()
+	l.run(at)
+}
+
+// enter claims the session that the State names, and returns the step at which
+// the login goes on. It decides where there is nothing left to do.
+func (l *login) enter() step {
+	b, err := l.server.box(purposeSession, l.request.State)
+	if err != nil {
+		return l.fail("the challenge cannot be read", err)
+	}
+	l.claim = &claim{box: b}
+	hash := hashAnswer(l.request.State, l.request.Password)
+	w := watch{server: l.server}
+	for {
+		ses, err := l.load(l.ctx)
+		switch {
+		case errors.Is(err, challenge.ErrNotFound):
+			return l.reject(textExpired, "the State is unknown or has expired")
+		case errors.Is(err, errSealed), errors.Is(err, errOtherVersion):
+			l.reject(textExpired, "the challenge cannot be read")
+			l.decision.err = err
+			return decided
+		case err != nil && w.waited && l.wait(&w) == nil:
+			continue // the Store may recover; a NAS takes back no reject
+		case err != nil:
+			return l.fail("the challenge cannot be read", err)
+		}
+		if reason := ses.mayAnswer(l.request); reason != "" {
+			return l.reject(textExpired, reason)
+		}
+		if ses.answer != nil && subtle.ConstantTimeCompare(ses.answer, hash) != 1 {
+			return l.reject(textExpired, "the challenge was answered otherwise")
+		}
+		at, err := l.take(ses, hash, &w)
+		if at != undecided {
+			return at
+		}
+		if err == nil || errors.Is(err, challenge.ErrConflict) || errors.Is(err, challenge.ErrNotFound) {
+			continue
+		}
+		if !w.waited || l.ctx.Err() != nil {
+			return l.fail("the challenge cannot be decided", err)
+		}
+	}
+}
+
+// undecided is what take returns when the session must be looked at again.
+const undecided step = 255
+
+// load reads the session of the claim.
+func (l *login) load(ctx context.Context) (*session, error) {
+	stored, err := l.server.store().Get(ctx, l.claim.box.name)
+	if err != nil {
+		return nil, err
+	}
+	l.claim.stored = stored
+	plain, err := l.claim.box.open(stored)
+	if err != nil {
+		return nil, err
+	}
+	return decodeSession(string(plain))
+}
+
+// take makes the session this request's own if nobody else decides it, repeats
+// its decision, or waits a while for whoever decides it.
+func (l *login) take(ses *session, hash []byte, w *watch) (step, error) {
+	switch {
+	case ses.decision != nil:
+		l.ses = ses
+		l.decision = *ses.decision
+		l.decision.repeated = true
+		return decided, nil
+	case ses.answer == nil:
+		if err := l.hold(ses, hash); err != nil {
+			return undecided, err
+		}
+		l.server.open.answered(ses.owns(), l.claim.box.name)
+		return ses.at, nil
+	case !w.gone(l.ctx, ses.owner):
+		return undecided, l.wait(w)
+	}
+	// What its owner has started is not started again; what can be waited for is.
+	started := ses.txID != ""
+	if err := l.hold(ses, hash); err != nil {
+		return undecided, err
+	}
+	if started {
+		return atApproval, nil
+	}
+	l.reject(textExpired, "the node that checked the answer is gone")
+	l.settle()
+	return decided, nil
+}
+
+// hold writes into the Store that this process decides the session.
+func (l *login) hold(ses *session, hash []byte) error {
+	s := l.server
+	ses.answer, ses.owner = hash, s.presence.name()
+	if err := l.claim.swap(l.ctx, s, ses, s.authTimeout()+repeatFor); err != nil {
+		return err
+	}
+	if d := &ses.policy.Description; !d.ClientIP.IsValid() {
+		d.ClientIP = l.request.ClientIP
+	}
+	l.ses, l.claim.ses = ses, ses
+	return nil
+}
+
+// swap replaces the session in the Store.
+func (c *claim) swap(ctx context.Context, s *Server, ses *session, ttl time.Duration) error {
+	sealed := c.box.seal(ses.encode())
+	if err := s.store().CompareAndSwap(ctx, c.box.name, c.stored, sealed, ttl); err != nil {
+		return err
+	}
+	c.stored = sealed
+	return nil
+}
+
+// note stores the transaction that was started, so that another node can go on
+// waiting for it should this one die.
+func (l *login) note() {
+	if l.claim == nil || !l.server.shared() {
+		return
+	}
+	if err := l.claim.swap(l.ctx, l.server, l.ses, l.server.authTimeout()+repeatFor); err != nil {
+		l.warn("radmfa: the transaction cannot be stored; another node could not take over", err)
+	}
+}
+
+// settle stores the decision for repetitions of the answer, also when the time
+// of this request is up. It reports whether that is done: if not, it goes on
+// trying as long as it can matter.
+func (l *login) settle() bool {
+	if l.decision.Result == ResultIgnored {
+		return true
+	}
+	d := l.outcome()
+	ses := l.claim.ses.settled(&d)
+	ctx, until := context.WithoutCancel(l.ctx), time.Now().Add(repeatFor)
+	err := l.persist(ctx, ses)
+	switch {
+	case err == nil:
+		return true
+	case errors.Is(err, challenge.ErrConflict):
+		return l.adopt(ctx)
+	}
+	l.warn("radmfa: a decision cannot be stored; trying again", err)
+	l.persistLater(ctx, ses, minPoll, until)
+	return false
+}
+
+// persist swaps the session in.
+func (l *login) persist(ctx context.Context, ses *session) error {
+	ctx, cancel := context.WithTimeout(ctx, settleFor)
+	defer cancel()
+	return l.claim.swap(ctx, l.server, ses, repeatFor)
+}
+
+// persistLater tries again after a pause, and after longer ones, until a time or
+// an answer of the Store. A timer waits for it, not a goroutine.
+func (l *login) persistLater(ctx context.Context, ses *session, pause time.Duration, until time.Time) {
+	if time.Now().After(until) {
+		return
+	}
+	time.AfterFunc(pause, func() {
+		err := l.persist(ctx, ses)
+		if err != nil && !errors.Is(err, challenge.ErrConflict) && !errors.Is(err, challenge.ErrNotFound) {
+			l.persistLater(ctx, ses, min(2*pause, time.Second), until)
+		}
+	})
+}
+
+// adopt replaces the decision by that of the node that took the session over
+// from this one, which was taken for dead.
+func (l *login) adopt(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, settleFor)
+	defer cancel()
+	if ses, err := l.load(ctx); err == nil && ses.decision != nil {
+		l.decision = *ses.decision
+		l.decision.repeated = true
+		return true
+	}
+	return false
+}
+
+// wait lets some time pass for the process that decides the session.
+func (l *login) wait(w *watch) error { return sleep(l.ctx, w.next()) }
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// hashAnswer is how an answer is compared without being kept.
+func hashAnswer(state string, answer radius.Secret) []byte {
+	h := sha256.New()
+	h.Write([]byte(state))
+	h.Write([]byte{0})
+	h.Write([]byte(answer))
+	return h.Sum(nil)
+}

@@ -1,0 +1,90 @@
+package radmfa
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/radmfa/radmfa/internal/names"
+	"github.com/radmfa/radmfa/primary"
+)
+
+// firstFactor verifies the password. It makes the account: from here on nothing
+// else identifies the user.
+func (l *login) firstFactor() step {
+	ses := l.ses
+	if ses.primaryState == nil && l.readings == nil {
+		l.readings = l.server.Auto.readings(l.request.Password)
+		ses.appended = l.readings[0].factor
+	}
+	password := l.request.Password // or the answer to the first factor's challenge
+	if l.readings != nil {
+		password, ses.appended = l.readings[0].password, l.readings[0].factor
+		l.readings = l.readings[1:]
+	}
+	span := l.startStage(StagePrimary)
+	result, err := l.server.Primary.Authenticate(l.ctx, &primary.Request{
+		Username: ses.typed, Password: password, State: ses.primaryState, Packet: l.request.Packet,
+	})
+	var asks *primary.Challenge
+	switch {
+	case err == nil:
+		return l.authenticated(&span, result)
+	case errors.As(err, &asks):
+		span.end(ResultChallenged, "", nil)
+		return l.relayChallenge(asks)
+	case errors.Is(err, primary.ErrRejected):
+		return l.refused(&span, password != "", err)
+	default:
+		span.end(ResultFailed, "", err)
+		l.reject(textNoFirstFactor, "the first factor cannot be asked")
+		l.decision.err = err
+		return decided
+	}
+}
+
+// authenticated makes the account of a right first factor.
+func (l *login) authenticated(span *span, result *primary.Result) step {
+	ses := l.ses
+	ses.primaryState, ses.account = nil, ses.typed
+	if result != nil {
+		ses.attributes, l.groups = result.Attributes, result.Groups
+		if result.Username != "" {
+			ses.account = result.Username
+		}
+	}
+	if problem := names.Check(ses.account); problem != nil {
+		span.end(ResultFailed, "", problem)
+		return l.fail("the first factor names an account that is refused", problem)
+	}
+	span.end(ResultAccepted, "", nil)
+	return atPolicy
+}
+
+// refused rejects a login whose first factor is wrong, unless there is another
+// way to read what was typed.
+func (l *login) refused(span *span, typed bool, err error) step {
+	var rejection *primary.Rejection
+	if !errors.As(err, &rejection) {
+		rejection = &primary.Rejection{Reason: err.Error()}
+	}
+	reason := rejection.Reason
+	if !typed && l.request.hashed() {
+		reason = strings.TrimPrefix(reason+"; the NAS uses CHAP or MS-CHAP, which only a RADIUS server can verify: set the NAS to PAP", "; ")
+	}
+	span.end(ResultRejected, reason, nil)
+	if len(l.readings) > 0 {
+		return atFirstFactor
+	}
+	return l.decide(ResultRejected, rejection.Message,
+		strings.TrimSuffix("the first factor is wrong: "+reason, ": "), rejection.Attributes)
+}
+
+// relayChallenge forwards the first factor's own challenge to the user.
+func (l *login) relayChallenge(asks *primary.Challenge) step {
+	l.ses.primaryState = asks.State
+	l.ask(atFirstFactor, l.message(asks.Message))
+	if d := &l.decision; d.Result == ResultChallenged {
+		d.Attributes, d.Messages = l.ownMessages(asks.Attributes, d.Messages)
+	}
+	return decided
+}

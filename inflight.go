@@ -1,0 +1,52 @@
+package radmfa
+
+import (
+	"sync"
+	"time"
+)
+
+// inFlight lets requests that are the same share one decision, as singleflight
+// does. The zero value is ready.
+type inFlight[K comparable] struct {
+	mu      sync.Mutex
+	flights map[K]*flight
+}
+
+// flight is a request that others wait for.
+type flight struct {
+	done     chan struct{}
+	decision decision // once done is closed
+}
+
+// join returns the flight under key, and whether the caller is the first: then
+// it must call end.
+func (i *inFlight[K]) join(key K) (f *flight, first bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if f = i.flights[key]; f != nil {
+		return f, false
+	}
+	f = &flight{done: make(chan struct{})}
+	if i.flights == nil {
+		i.flights = make(map[K]*flight)
+	}
+	i.flights[key] = f
+	return f, true
+}
+
+// end gives the decision to those who wait, and to those who ask within keep.
+func (i *inFlight[K]) end(key K, f *flight, d decision, keep time.Duration) {
+	f.decision = d
+	close(f.done)
+	if keep > 0 {
+		time.AfterFunc(keep, func() { i.forget(key) })
+		return
+	}
+	i.forget(key)
+}
+
+func (i *inFlight[K]) forget(key K) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.flights, key)
+}

@@ -1,0 +1,167 @@
+package radmfa
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/radmfa/radmfa/duo"
+	"github.com/radmfa/radmfa/prompt"
+)
+
+// preauth asks the service what the account has.
+func (l *login) preauth() step {
+	ses := l.ses
+	if l.ctx.Err() != nil { // which says nothing about the service
+		return l.reject(textNoFirstFactor, "the time was up before the service could be asked")
+	}
+	ask := l.server.Auto == nil
+	span := l.startStage(StagePreauth)
+	response, err := l.factor().Preauth(l.ctx, &duo.PreauthRequest{
+		Username:     ses.serviceName(),
+		IPAddr:       ses.policy.ClientIP,
+		Hostname:     ses.policy.Hostname,
+		TextPrompt:   ask && !l.server.Dialogue.NoTextPrompt && ses.policy.Factors == nil,
+		VerifiedPush: ask && !l.server.Dialogue.NoVerifiedPush,
+	})
+	if err != nil {
+		span.end(ResultFailed, "", err)
+		return l.unavailable(err, time.Since(span.started))
+	}
+	switch response.Result {
+	case duo.PreauthAuth:
+		span.end(ResultChallenged, "", nil)
+		if l.remembered() {
+			return l.accept("", "the second factor is remembered")
+		}
+		return l.menu(response)
+	case duo.PreauthAllow:
+		span.end(ResultAccepted, response.StatusMessage, nil)
+		l.accept(response.StatusMessage, "bypass: the service asks this user for no second factor")
+		l.decision.status = duo.StatusBypass
+		return decided
+	case duo.PreauthDeny:
+		span.end(ResultRejected, response.StatusMessage, nil)
+		l.reject(response.StatusMessage, explain("the service denies this user", response.StatusMessage))
+		l.decision.status = duo.StatusDeny
+		return decided
+	case duo.PreauthEnroll:
+		span.end(ResultChallenged, "enrollment", nil)
+		return l.enroll(response)
+	default:
+		err := fmt.Errorf("radmfa: the service answers preauth with %q, which this version does not know", response.Result)
+		span.end(ResultFailed, "", err)
+		return l.fail("unknown answer of the service", err)
+	}
+}
+
+// minServiceTime is how long Preauth must have run before hitting the deadline
+// of the request counts as an outage: a first factor may have used the time up.
+const minServiceTime = 5 * time.Second
+
+// unavailable ends a login whose preauth failed, or goes on with the Fallback.
+// It is the only door for fail open: an outage of the service, seen by this
+// login, before anything was started.
+func (l *login) unavailable(err error, waited time.Duration) step {
+	ses := l.ses
+	switch {
+	case l.ctx.Err() != nil && waited < minServiceTime:
+		return l.reject(textNoSecondFactor, "the time was up before the service could answer")
+	case !isUnavailable(err) || !ses.pushed.IsZero() || ses.fallback:
+		l.reject(textNoSecondFactor, "the service cannot be asked")
+		l.decision.err = err
+		return decided
+	case l.server.Fallback != nil:
+		ses.fallback = true
+		return atPreauth
+	case ses.policy.FailMode == FailOpen:
+		l.accept("", "the service cannot be contacted and the fail mode is open")
+		l.decision.failedOpen = true
+		return decided
+	default:
+		return l.reject(textNoSecondFactor, "the service cannot be contacted and the fail mode is closed")
+	}
+}
+
+// isUnavailable reports whether an error says that the service cannot be
+// contacted, as *duo.Error and Unavailable do.
+func isUnavailable(err error) bool {
+	var e interface{ Unavailable() bool }
+	return errors.As(err, &e) && e.Unavailable()
+}
+
+// factor returns the second factor of this login.
+func (l *login) factor() SecondFactor {
+	if l.ses.fallback {
+		return l.server.Fallback
+	}
+	return l.server.SecondFactor
+}
+
+// enroll tells the user where to enroll.
+func (l *login) enroll(p *duo.PreauthResponse) step {
+	text := enrollText(p)
+	if l.server.Dialogue.EnrollReject || l.server.Auto != nil {
+		return l.reject(text, "the user must enroll first")
+	}
+	return l.ask(atEnroll, l.message(text))
+}
+
+// enrollText is what a user who must enroll is told: the service's text, and the
+// address where the text does not contain it.
+func enrollText(p *duo.PreauthResponse) string {
+	switch {
+	case p.EnrollPortalURL == "" && p.StatusMessage == "":
+		return textEnrollFirst
+	case p.EnrollPortalURL == "" || strings.Contains(p.StatusMessage, p.EnrollPortalURL):
+		return p.StatusMessage
+	case p.StatusMessage == "":
+		return "Please enroll at " + p.EnrollPortalURL
+	default:
+		return p.StatusMessage + "\n" + p.EnrollPortalURL
+	}
+}
+
+// menu asks the user which factor to use, or with Auto chooses at once.
+func (l *login) menu(p *duo.PreauthResponse) step {
+	ses := l.ses
+	m := prompt.New(ses.name(), p.Devices)
+	m.Product = product(l.factor())
+	m.Notice, m.VerificationCode = l.notice, p.VerificationCode
+	if p.Prompt != nil {
+		m.Text, m.Factors = p.Prompt.Text, p.Prompt.Factors
+	}
+	ses.policy.restrict(m)
+	ses.menu, ses.announced, ses.txID = m, p.TxID, ""
+	if p.TxID != "" {
+		ses.codeExpires = codeExpires(p)
+	}
+	switch {
+	case len(m.Choices) == 0 && m.NoPasscode:
+		return l.reject(textNoFactor, "the policy permits none of the user's factors")
+	case l.server.Auto != nil:
+		return atChoose
+	default:
+		return l.ask(atChoose, l.render(m))
+	}
+}
+
+// product returns what menus call a second factor.
+func product(f SecondFactor) string {
+	if named, ok := f.(interface{ Product() string }); ok {
+		return named.Product()
+	}
+	return ""
+}
+
+// codeLife is how long a code is good for when the service does not say.
+const codeLife = time.Minute
+
+// codeExpires is when the verification code of a preauth expires.
+func codeExpires(p *duo.PreauthResponse) time.Time {
+	if p.Expiration.IsZero() {
+		return time.Now().Add(codeLife)
+	}
+	return p.Expiration
+}

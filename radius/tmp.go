@@ -1,0 +1,2 @@
+package radius
+func ReplyAttributes(code Code, attributes Attributes) Attributes { return attributes }
