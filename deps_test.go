@@ -11,10 +11,12 @@ import (
 
 const module = "github.com/radmfa/radmfa"
 
+// everywhere lists the small internal packages that every package may import.
+var everywhere = []string{"internal/clean", "internal/deadline", "internal/names"}
+
 // mayImport is the import direction: for each package of ours, those of ours
-// that it may import. Every package may import internal/redact, internal/clean and
-// internal/deadline, tests may import what they like, and a package XXXtest what
-// XXX may, and XXX.
+// that it may import beside the ones above. Tests may import what they like, and
+// a package XXXtest what XXX may, and XXX.
 var mayImport = map[string][]string{
 	"radius":             {},
 	"primary":            {"radius"},
@@ -70,7 +72,7 @@ func checkImport(t *testing.T, pkg, imported string) {
 
 func allowed(pkg, imported string) bool {
 	switch {
-	case imported == "internal/redact", imported == "internal/clean", imported == "internal/deadline", imported == "internal/names",
+	case slices.Contains(everywhere, imported),
 		strings.HasPrefix(pkg, "examples/"), strings.HasPrefix(pkg, "internal/"):
 		return true
 	case strings.HasSuffix(pkg, "test"):

@@ -89,20 +89,20 @@ func TestAnOutageDoesNotCostEveryLoginItsWholeTimeout(t *testing.T) {
 		w := newWorld(t)
 		w.nas.Exchanger.Interval = time.Minute
 		w.start()
-		w.service.Break("/auth/v2/preauth", duotest.Fault{Times: -1, Delay: time.Hour})
+		w.service.Break("", duotest.Fault{Times: -1, Delay: time.Hour})
 		for range 3 {
 			assert.True(t, w.login("jdoe", password).Accepted())
 			assert.NotErrorIs(t, w.seen()[len(w.seen())-2].Err, duo.ErrNotAsked)
 		}
 		begin := time.Now()
 		assert.True(t, w.login("jdoe", password).Accepted())
-		assert.Zero(t, time.Since(begin))
+		assert.LessOrEqual(t, time.Since(begin), 2*time.Second)
 		preauth := w.seen()[len(w.seen())-2]
 		assert.Equal(t, radmfa.StagePreauth, preauth.Stage)
 		assert.ErrorIs(t, preauth.Err, duo.ErrNotAsked)
 
 		w.service.Repair()
-		time.Sleep(5 * time.Second)
+		time.Sleep(time.Second)
 		assert.True(t, w.login("jdoe", password).Challenged())
 	})
 }

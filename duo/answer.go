@@ -83,7 +83,7 @@ func (a *answer) parse(env *envelope) error {
 }
 
 // decode reads a response out of its envelope. Its failure is an Error that is
-// not IsUnavailable: the service is there, we do not understand it.
+// not Unavailable: the service is there, we do not understand it.
 func decode(call string, response json.RawMessage, into any) error {
 	if err := json.Unmarshal(response, into); err != nil {
 		return unintelligible(call, "the response cannot be read: "+err.Error())
@@ -109,7 +109,10 @@ func (a *answer) until(n number) time.Time {
 	}
 	then := time.Unix(int64(n), 0)
 	if date, err := http.ParseTime(a.header.Get("Date")); err == nil {
-		return time.Now().Add(then.Sub(date))
+		then = time.Now().Add(then.Sub(date))
+	}
+	if latest := time.Now().Add(year * time.Second); then.After(latest) {
+		return latest // whatever that number is
 	}
 	return then
 }
@@ -117,7 +120,7 @@ func (a *answer) until(n number) time.Time {
 // text is a text of the service that may have several lines, line one that may
 // not. Both lose control characters and what is over maxText when they are read;
 // numbers and booleans are taken as they are written, and other types of values as
-// nothing, since one odd field shall not cost a login.
+// nothing, so that one malformed field does not fail a login.
 type (
 	text string
 	line string

@@ -33,9 +33,9 @@ type Client struct {
 	IntegrationKey string
 	SecretKey      Secret
 
-	// Timeout bounds calls that wait for no person: all but Auth, AuthStatus and
-	// Wait, which only their ctx bounds. A pause that the service orders (HTTP
-	// status 429) does not count. Zero: 10 s. Negative: no limit.
+	// Timeout limits calls that do not wait for a person: all but Auth, AuthStatus
+	// and Wait, which only their ctx limits. It includes repetitions and the pauses
+	// that the service orders (HTTP status 429). Zero: 10 s. Negative: no limit.
 	Timeout time.Duration
 
 	// RootCAs are the authorities that may have signed the service's
@@ -52,17 +52,18 @@ type Client struct {
 	// for a person, and redirects are never followed.
 	HTTPClient *http.Client
 
-	// OnBreaker, if not nil, is told when Preauth begins to fail at once, since
-	// the service was unavailable several times in a row (open is true, cause is
-	// the last failure), and when the service is back (open is false, cause is
-	// nil). It is called by the goroutine that found out and must return soon.
-	OnBreaker func(open bool, cause error)
+	// OnOutage, if not nil, is called when an outage begins (the service could not
+	// be reached several times in a row; cause is the last failure) and when it has
+	// ended (cause is nil). During one, Preauth asks a quick probe first, shared by
+	// all calls, and fails at once while the service is out of reach. OnOutage is
+	// called by the goroutine that found out and must return soon.
+	OnOutage func(began bool, cause error)
 
 	once    sync.Once
 	invalid error // what is wrong with the fields above
 	web     web
 	clock   clock
-	breaker breaker
+	outage  outage
 }
 
 // call is one thing to ask the service.
@@ -74,28 +75,54 @@ type call struct {
 	image    bool // answered by a PNG image without an envelope
 	waits    bool // for a person
 	once     bool // must not reach the service twice
+	probe    bool // goes out on a connection of its own
 }
 
 func (k *call) path() string { return "/auth/v2/" + k.name }
 
-// do makes a call and returns the response of its envelope, and the answer it
-// came in. Each error but that of a wrong Client is an *Error.
+// do makes a call within Timeout and returns the response of its envelope, and
+// the answer it came in. Each error but that of a wrong Client is an *Error.
 func (c *Client) do(ctx context.Context, k *call) (json.RawMessage, *answer, error) {
 	if err := c.Validate(); err != nil {
 		return nil, nil, err
 	}
+	t := timed{parent: ctx, limit: c.Timeout}
+	if t.limit == 0 {
+		t.limit = defaultTimeout
+	}
+	if t.limit > 0 && !k.waits {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, t.limit)
+		defer cancel()
+	}
 	for again := (repeats{}); ; {
-		response, a, err := c.ask(ctx, k)
+		response, a, err := c.ask(ctx, t, k)
 		if err == nil {
 			return response, a, nil
 		}
 		if !again.wait(ctx, c, k, a, err) {
-			return nil, nil, err
+			return nil, nil, err.without(k.params)
 		}
 	}
 }
 
-// Validate reports what is wrong with the fields, without asking anybody.
+// timed says what limits a call.
+type timed struct {
+	parent context.Context
+	limit  time.Duration
+}
+
+// Product returns "Duo", what menus call this second factor.
+func (c *Client) Product() string { return "Duo" }
+
+// Application returns the integration key, which names the application.
+func (c *Client) Application() string { return c.IntegrationKey }
+
+// ClockOffset returns how far the service's clock was ahead of this machine's
+// when it last said what time it is. Requests are signed by the service's clock.
+func (c *Client) ClockOffset() time.Duration { return time.Duration(c.clock.offset.Load()) }
+
+// Validate reports what is wrong with the fields, without network access.
 func (c *Client) Validate() error {
 	c.once.Do(c.setUp)
 	return c.invalid
@@ -121,28 +148,21 @@ func (c *Client) setUp() {
 	c.web.setUp(c.HTTPClient, c.RootCAs, c.Proxy)
 }
 
-// ask makes a call within Timeout. After a connection error it tries again, on a
-// fresh connection, unless the service may have received what it must not get
-// twice.
-func (c *Client) ask(ctx context.Context, k *call) (json.RawMessage, *answer, *Error) {
-	parent, limit := ctx, c.Timeout
-	if limit == 0 {
-		limit = defaultTimeout
-	}
-	if limit > 0 && !k.waits {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, limit)
-		defer cancel()
-	}
+// ask makes a call. After a connection error it tries again, on a fresh
+// connection, unless the service may have received what it must not get twice.
+func (c *Client) ask(ctx context.Context, t timed, k *call) (json.RawMessage, *answer, *Error) {
 	for try := 0; ; try++ {
 		a, sent, err := c.send(ctx, k)
 		if err != nil && ctx.Err() != nil {
-			err = ended(parent, ctx, limit)
+			err = ended(err, t, ctx)
 		}
 		switch {
 		case a != nil:
 			a.err = err
 			response, failure := a.open(k)
+			if failure != nil && failure.Status == http.StatusUnauthorized {
+				failure.skew = c.clock.skew(a.header)
+			}
 			return response, a, failure
 		case sent && (k.once || errors.Is(err, context.DeadlineExceeded)), !reconnect(ctx, &c.web, try, err):
 			return nil, nil, &Error{Call: k.name, Err: err}
@@ -150,42 +170,61 @@ func (c *Client) ask(ctx context.Context, k *call) (json.RawMessage, *answer, *E
 	}
 }
 
-// ended says why a call has stopped. It is always a context.Canceled or
-// context.DeadlineExceeded, whatever cause the caller gave its context.
-func ended(parent, ctx context.Context, limit time.Duration) error {
-	if parent.Err() == nil {
-		return fmt.Errorf("no answer within %v: %w", limit, ctx.Err())
+// ended says why a call has stopped, whatever err says about it: the end of a
+// context is always context.Canceled or context.DeadlineExceeded, whatever cause
+// the caller gave it.
+func ended(err error, t timed, ctx context.Context) error {
+	why := fmt.Errorf("no answer in time: %w", ctx.Err())
+	if t.parent != nil && t.parent.Err() == nil {
+		why = fmt.Errorf("no answer within %v: %w", t.limit, ctx.Err())
 	}
-	return fmt.Errorf("no answer in time: %w", parent.Err())
+	var want *wantError
+	var waited *waitedError
+	switch {
+	case errors.As(err, &waited):
+		return &waitedError{why}
+	case errors.As(err, &want):
+		return &wantError{fmt.Errorf("this machine was too busy to wait for it: %w", why)}
+	}
+	return why
 }
 
 // send sends one request and reads the answer. An error comes with what was
 // answered so far, if anything, and whether the service may have received the
 // request.
 func (c *Client) send(ctx context.Context, k *call) (a *answer, sent bool, err error) {
-	var asked, wrote atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn:      func(string) { asked.Store(true) },
-		WroteHeaders: func() { wrote.Store(true) },
-	})
-	req, err := c.request(ctx, k)
+	t := &tracker{}
+	req, err := c.request(httptrace.WithClientTrace(ctx, t.trace()), k)
 	if err != nil {
 		return nil, false, err
 	}
-	resp, err := c.web.do(req)
+	resp, err := c.web.do(req, k.probe)
 	if err != nil {
-		// A transport that knows nothing of traces may have sent anything.
-		return nil, wrote.Load() || !asked.Load(), withoutURL(err)
+		return nil, t.maySent(), classify(ctx, t.maySent(), withoutURL(err))
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
-		err = fmt.Errorf("the answer broke off: %w", err)
+		err = classify(ctx, true, fmt.Errorf("the answer broke off: %w", err))
 	} else if len(body) > maxBody {
 		err = fmt.Errorf("the answer is longer than %d bytes", maxBody)
 	}
 	return &answer{status: resp.StatusCode, header: resp.Header, body: body}, true, err
 }
+
+// tracker follows how far a request got.
+type tracker struct{ asked, wrote atomic.Bool }
+
+func (t *tracker) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GetConn:      func(string) { t.asked.Store(true) },
+		WroteHeaders: func() { t.wrote.Store(true) },
+	}
+}
+
+// maySent reports whether the service may have received the request. A transport
+// that knows nothing of traces may have sent anything.
+func (t *tracker) maySent() bool { return t.wrote.Load() || !t.asked.Load() }
 
 // request makes a request, signed as of now.
 func (c *Client) request(ctx context.Context, k *call) (*http.Request, error) {

@@ -41,7 +41,7 @@ func TestClientSaysWhatItLacks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := tt.client.Ping(t.Context())
 			require.ErrorContains(t, err, tt.want)
-			assert.False(t, duo.IsUnavailable(err))
+			assert.False(t, unavailable(err))
 		})
 	}
 }
@@ -78,7 +78,7 @@ func TestIncompleteRequestsAreNotSent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			err := call()
 			require.Error(t, err)
-			assert.False(t, duo.IsUnavailable(err))
+			assert.False(t, unavailable(err))
 		})
 	}
 	assert.Empty(t, svc.Calls())

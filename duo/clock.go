@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// clock is the service's clock as far as we know it: this machine's, plus what
-// the service last told us it is off. Requests are signed by it.
+// clock estimates the service's time: local time plus the last known offset.
+// Requests are signed by it.
 type clock struct {
 	offset atomic.Int64 // nanoseconds
 }
@@ -28,4 +28,14 @@ func (c *clock) setFrom(h http.Header) bool {
 		c.set(date)
 	}
 	return err == nil
+}
+
+// skew returns how far the Date of an answer is from the time that its request
+// was signed for.
+func (c *clock) skew(h http.Header) time.Duration {
+	date, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	return date.Sub(c.now())
 }

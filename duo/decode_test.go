@@ -26,7 +26,7 @@ func TestAResponseThatCannotBeReadIsNoOutage(t *testing.T) {
 			require.ErrorAs(t, err, &e, call.name+response)
 			assert.Equal(t, 200, e.Status)
 			assert.NotEmpty(t, e.Message)
-			assert.False(t, duo.IsUnavailable(err))
+			assert.False(t, unavailable(err))
 		}
 	}
 }

@@ -14,18 +14,17 @@
 //
 // A decision is never an error: a denied push is an [AuthResponse]. An error
 // says that there was no decision. It is an [*Error], unless the Client or the
-// request lacks something. [IsUnavailable] tells an outage of the service, for
-// which a caller may have a rule of its own, from a refusal, which the operator
-// has to look after.
+// request lacks something. [Error.Unavailable] tells an outage of the service, for
+// which a caller may have a rule of its own, from a refusal and from a want of
+// this machine, which the operator has to look after.
 //
 // # Faults
 //
-// Calls that wait for no person end after Client.Timeout, all calls when their
-// ctx does. A request is repeated when its connection broke, and after the pause
+// Client.Timeout limits calls that do not wait for a person; ctx limits all calls. A request is repeated when its connection broke, and after the pause
 // that the service asks for with HTTP status 429, unless ctx would end before. A
 // request that rings a phone or makes a user is repeated only where the service
-// cannot have acted on it. After several calls of Preauth without an answer the
-// next ones fail at once for some seconds, see Client.OnBreaker.
+// cannot have acted on it. During an outage Preauth asks a quick probe first, see
+// Client.OnOutage.
 //
 // # Clock
 //

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
+	"time"
 
 	"github.com/radmfa/radmfa/internal/clean"
 )
@@ -20,10 +22,9 @@ const (
 	CodeTooManyRequests  = 42901 // the limit of the application or the user is used up
 )
 
-// ErrNotAsked is what errors.Is finds in the error of a Preauth that failed at
-// once, because the service was unavailable several times a moment ago. Such an
-// error is also IsUnavailable.
-var ErrNotAsked = errors.New("not asked, the service was unavailable a moment ago")
+// ErrNotAsked is what errors.Is finds in the error of a Preauth that was not
+// sent, because the service is out of reach. Such an error is Unavailable.
+var ErrNotAsked = errors.New("not asked, since the service cannot be reached")
 
 // Error is the error of a call that brought no usable answer. What the service
 // said has lost its control characters and never holds a secret of the request.
@@ -37,6 +38,8 @@ type Error struct {
 	// Err tells why there was no answer, or why what came was none. It is nil
 	// when the service itself said no.
 	Err error
+
+	skew time.Duration // how far the clocks were apart, with a refusal that this may explain
 }
 
 // Error implements error. It ends with what the operator can do, where that is
@@ -53,6 +56,8 @@ func (e *Error) Error() string {
 	said := []string{e.Message, e.Detail}
 	if e.Err != nil {
 		said = append(said, e.Err.Error())
+	} else if e.Code == 0 && e.Message == "" && e.Detail == "" {
+		said = append(said, "the service refused and gave no reason")
 	}
 	for _, s := range said {
 		if s == "" {
@@ -79,33 +84,56 @@ func (e *Error) hint() string {
 		return "check the clock of this machine"
 	case CodeForbidden:
 		return "the keys belong to a kind of application that may not use the Auth API"
+	case 0:
+		if e.skew.Abs() > maxSkew {
+			return fmt.Sprintf("check the clock of this machine: it is off by %v", e.skew.Abs().Round(time.Second))
+		}
 	}
 	return ""
 }
 
+// maxSkew is how far the clocks may be apart without the service's minding.
+const maxSkew = 30 * time.Second
+
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// IsUnavailable reports whether err means that the service could not be asked:
-// no connection, no TLS, no answer in time, HTTP status 5xx, or an answer that
-// is no JSON envelope. A refusal (HTTP status 4xx, 429 included) is not that: the
-// service is there, and keys, clock or load have to be looked after. Neither is a
-// call that the caller cancelled; one whose deadline passed is.
-func IsUnavailable(err error) bool {
-	if errors.Is(err, context.Canceled) {
-		return false
-	}
-	var e *Error
-	if !errors.As(err, &e) {
-		return errors.Is(err, context.DeadlineExceeded)
-	}
+// Unavailable reports whether the service could not be asked: no connection, no
+// TLS (an untrusted certificate included), no answer to a request that was
+// written, HTTP status 5xx, or an answer that is no JSON envelope. A refusal (HTTP
+// status 4xx, 429 included) is not that: the service is up; the keys, clock, or
+// request rate need attention. Neither is a want of this machine (descriptors,
+// ports, memory, time to wait for a connection), a proxy that refuses, nor a call
+// that the caller cancelled.
+func (e *Error) Unavailable() bool {
+	var want *wantError
+	var waited *waitedError
 	switch {
+	case errors.Is(e.Err, context.Canceled), errors.As(e.Err, &want), errors.As(e.Err, &waited):
+		return false
 	case e.Status >= 500:
 		return true
 	case e.Status >= 400:
 		return false
 	}
 	return e.Err != nil || e.Code/100 >= 500
+}
+
+// isUnavailable is Unavailable of any error.
+func isUnavailable(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Unavailable()
+}
+
+// without takes the secrets of a request out of what the service said about it.
+func (e *Error) without(params url.Values) *Error {
+	for _, name := range []string{"passcode", "prompt", "trusted_device_token", "activation_code"} {
+		if secret := params.Get(name); secret != "" {
+			e.Message = strings.ReplaceAll(e.Message, secret, redactedText)
+			e.Detail = strings.ReplaceAll(e.Detail, secret, redactedText)
+		}
+	}
+	return e
 }
 
 // isCode reports whether the service answered with this code.

@@ -2,6 +2,7 @@ package duo_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -68,13 +69,14 @@ func ExampleClient_Wait() {
 }
 
 // An outage can be let pass, a refusal should wake the operator.
-func ExampleIsUnavailable() {
+func ExampleError_Unavailable() {
 	svc := new(duotest.Service)
 	client := svc.Client()
 	svc.Break("/auth/v2/check", duotest.Fault{Status: 503}, duotest.Fault{Code: 40103})
 	for range 2 {
 		_, err := client.Check(context.Background())
-		fmt.Println(duo.IsUnavailable(err), err)
+		var e *duo.Error
+		fmt.Println(errors.As(err, &e) && e.Unavailable(), err)
 	}
 	// Output:
 	// true duo: check: HTTP status 503: the answer is empty

@@ -124,7 +124,7 @@ func TestEveryFaultOfEveryCallEndsInATypedError(t *testing.T) {
 					require.ErrorAs(t, err, &e)
 					assert.Equal(t, call.name, e.Call)
 					assert.Equal(t, tt.status, e.Status)
-					assert.Equal(t, tt.unavailable, duo.IsUnavailable(err), err)
+					assert.Equal(t, tt.unavailable, unavailable(err), err)
 					assert.True(t, strings.HasPrefix(err.Error(), "duo: "+call.name+": "), err)
 					if call.once && tt.status != 429 {
 						assert.LessOrEqual(t, len(svc.Calls()), 1)
@@ -154,7 +154,7 @@ func TestCallsThatWaitForNoPersonEndByThemselves(t *testing.T) {
 						want = 20 * time.Second
 					}
 					assert.Equal(t, want, time.Since(start))
-					assert.Equal(t, want < 20*time.Second, duo.IsUnavailable(err), err)
+					assert.Equal(t, want < 20*time.Second, unavailable(err), err)
 				}
 			})
 		})
@@ -176,25 +176,25 @@ func TestACancelledCallIsNoOutage(t *testing.T) {
 				time.AfterFunc(time.Second, func() { cancel(cause) })
 				err := call.make(ctx, svc.Client())
 				require.ErrorIs(t, err, context.Canceled)
-				assert.False(t, duo.IsUnavailable(err))
+				assert.False(t, unavailable(err))
 
 				late, stop := context.WithTimeoutCause(t.Context(), time.Second, cause)
 				defer stop()
 				err = call.make(late, svc.Client())
 				require.ErrorIs(t, err, context.DeadlineExceeded)
-				assert.True(t, duo.IsUnavailable(err))
+				assert.True(t, unavailable(err))
 			})
 		})
 	}
 }
 
-func TestIsUnavailable(t *testing.T) {
-	assert.False(t, duo.IsUnavailable(nil))
-	assert.False(t, duo.IsUnavailable(errors.New("something else")))
-	assert.False(t, duo.IsUnavailable(context.Canceled))
-	assert.True(t, duo.IsUnavailable(context.DeadlineExceeded))
-	assert.True(t, duo.IsUnavailable(errors.Join(errors.New("login"), &duo.Error{Err: errors.New("no connection")})))
-	assert.False(t, duo.IsUnavailable(&duo.Error{Status: 200, Message: "cannot be read"}))
+func TestUnavailable(t *testing.T) {
+	assert.False(t, unavailable(nil))
+	assert.False(t, unavailable(errors.New("something else")))
+	assert.False(t, unavailable(context.Canceled))
+	assert.False(t, unavailable(context.DeadlineExceeded))
+	assert.True(t, unavailable(errors.Join(errors.New("login"), &duo.Error{Err: errors.New("no connection")})))
+	assert.False(t, unavailable(&duo.Error{Status: 200, Message: "cannot be read"}))
 }
 
 func TestErrorCodesOfTheService(t *testing.T) {
@@ -222,7 +222,7 @@ func TestErrorCodesOfTheService(t *testing.T) {
 			assert.Equal(t, "username", e.Detail)
 			assert.NoError(t, e.Err)
 			assert.EqualError(t, err, want)
-			assert.Equal(t, code == 50000, duo.IsUnavailable(err))
+			assert.Equal(t, code == 50000, unavailable(err))
 		})
 	}
 }
@@ -239,7 +239,7 @@ func TestWrongKeysAreRefused(t *testing.T) {
 		var e *duo.Error
 		require.ErrorAs(t, err, &e)
 		assert.Equal(t, code, e.Code)
-		assert.False(t, duo.IsUnavailable(err))
+		assert.False(t, unavailable(err))
 		_, err = client.Ping(t.Context())
 		assert.NoError(t, err, "ping needs no keys")
 	}

@@ -87,8 +87,7 @@ type Prompt struct {
 }
 
 // Preauth asks whether a user has to use a second factor, and with which
-// devices. While the service is known to be unavailable it fails at once, see
-// Client.OnBreaker.
+// devices. During an outage it fails at once, see Client.OnOutage.
 func (c *Client) Preauth(ctx context.Context, r *PreauthRequest) (*PreauthResponse, error) {
 	params, err := userParams(r.Username, r.UserID, r.IPAddr, r.Hostname)
 	if err != nil {
@@ -99,7 +98,7 @@ func (c *Client) Preauth(ctx context.Context, r *PreauthRequest) (*PreauthRespon
 	setFlag(params, "text_prompt", r.TextPrompt)
 
 	if ctx.Err() != nil { // which says nothing of the service
-		return nil, &Error{Call: "preauth", Err: ended(ctx, ctx, 0)}
+		return nil, &Error{Call: "preauth", Err: &waitedError{ctx.Err()}}
 	}
 	var resp *PreauthResponse
 	err = c.guarded(ctx, func() error {

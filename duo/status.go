@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -41,9 +42,10 @@ func (c *Client) AuthStatus(ctx context.Context, txid string) (*AuthStatusRespon
 }
 
 // Wait waits for the end of a transaction. Each new state before it goes to
-// progress, if that is not nil, which must return soon. Wait bears a few polls
-// that fail, asks at most once a second while nothing changes, and gives up
-// after 80 polls or when ctx ends.
+// progress, if that is not nil, which must return soon. Wait tolerates a few
+// failed polls, asks at most once a second while nothing changes, and gives up
+// after 80 polls or when ctx ends. The transaction may have been started by another
+// Client with the same keys, in another process.
 func (c *Client) Wait(ctx context.Context, txid string, progress func(*AuthStatusResponse)) (*AuthResponse, error) {
 	var last AuthStatusResponse
 	failed, started := 0, time.Now()
@@ -60,13 +62,13 @@ func (c *Client) Wait(ctx context.Context, txid string, progress func(*AuthStatu
 			continue
 		case err == nil || isCode(err, CodeInvalidParameter):
 			failed = 0
-		case IsUnavailable(err) && ctx.Err() == nil && failed+1 < maxPollFail:
+		case isUnavailable(err) && ctx.Err() == nil && failed+1 < maxPollFail:
 			failed++
 		default:
 			return nil, err
 		}
 		if !sleep(ctx, pollPause-time.Since(started)) {
-			return nil, &Error{Call: "auth_status", Err: ended(ctx, ctx, 0)}
+			return nil, &Error{Call: "auth_status", Err: fmt.Errorf("no answer in time: %w", ctx.Err())}
 		}
 		started = time.Now()
 	}

@@ -30,6 +30,7 @@ const (
 type web struct {
 	shared *http.Client
 	single *http.Client
+	probes *http.Client // a connection for each, so that no call is in its way
 	http1  atomic.Bool
 }
 
@@ -39,7 +40,7 @@ func (w *web) setUp(own *http.Client, roots *x509.CertPool, proxy proxyFunc) {
 	if own != nil {
 		c := *own
 		c.CheckRedirect = noRedirect
-		w.shared, w.single = &c, &c
+		w.shared, w.single, w.probes = &c, &c, &c
 		return
 	}
 	if proxy == nil {
@@ -47,6 +48,9 @@ func (w *web) setUp(own *http.Client, roots *x509.CertPool, proxy proxyFunc) {
 	}
 	w.shared = &http.Client{CheckRedirect: noRedirect, Transport: transport(roots, proxy, maxDials)}
 	w.single = &http.Client{CheckRedirect: noRedirect, Transport: transport(roots, proxy, 0)}
+	fresh := transport(roots, proxy, 0)
+	fresh.DisableKeepAlives = true
+	w.probes = &http.Client{CheckRedirect: noRedirect, Transport: fresh}
 }
 
 // noRedirect keeps what was signed for one host from going to another.
@@ -55,6 +59,7 @@ func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastRe
 func transport(roots *x509.CertPool, proxy proxyFunc, maxConns int) *http.Transport {
 	return &http.Transport{
 		Proxy:                  proxy,
+		OnProxyConnectResponse: checkProxy,
 		DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
 		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    dialTimeout,
@@ -69,7 +74,10 @@ func transport(roots *x509.CertPool, proxy proxyFunc, maxConns int) *http.Transp
 	}
 }
 
-func (w *web) do(r *http.Request) (*http.Response, error) {
+func (w *web) do(r *http.Request, probe bool) (*http.Response, error) {
+	if probe {
+		return w.probes.Do(r)
+	}
 	client := w.shared
 	if w.http1.Load() {
 		client = w.single

@@ -145,7 +145,7 @@ func TestTheCertificateIsVerified(t *testing.T) {
 	_, err := client.Ping(t.Context())
 	var untrusted *tls.CertificateVerificationError
 	require.ErrorAs(t, err, &untrusted)
-	assert.True(t, duo.IsUnavailable(err), "no TLS, no connection")
+	assert.True(t, unavailable(err), "no TLS, no connection")
 	assert.Equal(t, int64(1), server.dialled.Load(), "it does not become better")
 }
 
@@ -155,7 +155,7 @@ func TestOldTLSIsRefused(t *testing.T) {
 	})
 	_, err := client.Ping(t.Context())
 	require.ErrorContains(t, err, "protocol version")
-	assert.True(t, duo.IsUnavailable(err))
+	assert.True(t, unavailable(err))
 }
 
 func TestNoConnection(t *testing.T) {
@@ -163,7 +163,7 @@ func TestNoConnection(t *testing.T) {
 	server.Close()
 	_, err := client.Auth(t.Context(), push)
 	require.Error(t, err)
-	assert.True(t, duo.IsUnavailable(err))
+	assert.True(t, unavailable(err))
 }
 
 func TestAPushIsNotRepeatedWhenItsConnectionBreaks(t *testing.T) {
@@ -175,7 +175,7 @@ func TestAPushIsNotRepeatedWhenItsConnectionBreaks(t *testing.T) {
 			require.NoError(t, err)
 			svc.Break("", duotest.Fault{Reset: true})
 			_, err = client.Auth(t.Context(), push)
-			assert.True(t, duo.IsUnavailable(err), err)
+			assert.True(t, unavailable(err), err)
 			assert.Equal(t, 1, svc.Count("/auth/v2/auth"))
 		})
 	}
@@ -208,7 +208,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	client := svc.Client()
 	client.HTTPClient = own
 	_, err := client.Auth(t.Context(), push)
-	assert.True(t, duo.IsUnavailable(err), err)
+	assert.True(t, unavailable(err), err)
 	assert.Zero(t, elsewhere.Load())
 	assert.Nil(t, own.CheckRedirect, "the caller's client stays as it was")
 }
@@ -232,7 +232,7 @@ func TestAnswersThatAreNotHTTP(t *testing.T) {
 			}), http1)
 			_, err := client.Check(t.Context())
 			require.Error(t, err)
-			assert.True(t, duo.IsUnavailable(err))
+			assert.True(t, unavailable(err))
 			assert.NotContains(t, err.Error(), "\x1b")
 		})
 	}
@@ -283,15 +283,16 @@ func TestProxyByField(t *testing.T) {
 	assert.NotZero(t, used.Load())
 }
 
-func TestAProxyThatRefusesIsAnOutage(t *testing.T) {
+func TestAProxyThatRefusesIsNoOutage(t *testing.T) {
 	server, client := serve(t, new(duotest.Service), nil)
 	u, used := proxy(t, server.Listener.Addr().String())
 	u.User = url.UserPassword("user", "wrong18")
 	client.Proxy = http.ProxyURL(u)
 	_, err := client.Ping(t.Context())
 	require.ErrorContains(t, err, "Proxy Authentication Required")
+	assert.ErrorContains(t, err, "it wants a user name and password")
 	assert.NotContains(t, err.Error(), "wrong18")
-	assert.True(t, duo.IsUnavailable(err))
+	assert.False(t, unavailable(err))
 	assert.Zero(t, used.Load())
 }
 

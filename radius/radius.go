@@ -1,10 +1,6 @@
 package radius
 
-import (
-	"layeh.com/radius"
-
-	"github.com/radmfa/radmfa/internal/redact"
-)
+import "layeh.com/radius"
 
 // The packet types are those of layeh.com/radius under the same names, so that the
 // attribute packages of that module (layeh.com/radius/rfc2865, .../vendors/...)
@@ -45,7 +41,3 @@ const (
 	CodeAccessChallenge = radius.CodeAccessChallenge
 	CodeStatusServer    = radius.CodeStatusServer
 )
-
-// Secret is a shared secret (or any other secret text of this module): a string
-// that fmt, encoding/json and log/slog print as "[redacted]".
-type Secret = redact.Secret

@@ -2,6 +2,7 @@ package duotest_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"time"
@@ -15,8 +16,9 @@ func login(client *duo.Client, username string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	answer, err := client.Auth(ctx, &duo.AuthRequest{Username: username, Factor: duo.FactorPush})
+	var e *duo.Error
 	switch {
-	case duo.IsUnavailable(err):
+	case errors.As(err, &e) && e.Unavailable():
 		return "outage"
 	case err != nil:
 		return "error"

@@ -65,7 +65,7 @@ func TestFaultsAreTheSameInMemoryAndOverTLS(t *testing.T) {
 				var e *duo.Error
 				if assert.ErrorAs(t, err, &e) {
 					assert.Equal(t, tt.status, e.Status)
-					assert.True(t, duo.IsUnavailable(err))
+					assert.True(t, e.Unavailable())
 				}
 			})
 		}

@@ -153,10 +153,10 @@ func serviceClient(s, main *config.Section, logger *slog.Logger, around surround
 	c := &duo.Client{
 		Host:           s.APIHost(),
 		IntegrationKey: s.Text("ikey"),
-		SecretKey:      s.Secret("skey"),
+		SecretKey:      duo.Secret(s.Secret("skey")),
 		Timeout:        cmp.Or(s.Seconds("api_timeout"), -1),
 		RootCAs:        main.Certificates("http_ca_certs_file"),
-		OnBreaker: func(open bool, cause error) {
+		OnOutage: func(open bool, cause error) {
 			around.breaker(s.Name, !open)
 			if open {
 				logger.Warn("the service cannot be contacted", "failmode", s.Word("failmode"), "error", cause)

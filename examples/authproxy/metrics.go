@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"errors"
 	"sync"
 	"time"
 
@@ -68,6 +69,12 @@ func newMetrics() *metrics {
 	return m
 }
 
+// unavailable reports whether an error says that the service cannot be reached.
+func unavailable(err error) bool {
+	var e *duo.Error
+	return errors.As(err, &e) && e.Unavailable()
+}
+
 // observe counts an event.
 func (m *metrics) observe(section string, e radmfa.Event) {
 	if e.Result == radmfa.ResultWaiting {
@@ -78,7 +85,7 @@ func (m *metrics) observe(section string, e radmfa.Event) {
 	case radmfa.StagePrimary:
 		m.setUp(section, peerFirstFactor, e.Result != radmfa.ResultFailed)
 	case radmfa.StagePreauth:
-		m.setUp(section, peerService, e.Result != radmfa.ResultFailed || !duo.IsUnavailable(e.Err))
+		m.setUp(section, peerService, e.Result != radmfa.ResultFailed || !unavailable(e.Err))
 	case radmfa.StageLogin:
 		m.logins.WithLabelValues(section, string(e.Result), string(e.Factor)).Inc()
 		if e.FailedOpen {

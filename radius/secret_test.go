@@ -1,4 +1,4 @@
-package redact
+package radius
 
 import (
 	"bytes"
@@ -36,6 +36,6 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 
 	assert.NotContains(t, out.String(), hidden)
 	assert.NotContains(t, out.String(), fmt.Sprintf("%x", hidden))
-	assert.Contains(t, out.String(), Text)
+	assert.Contains(t, out.String(), redactedText)
 	assert.Equal(t, hidden, string(h.Key))
 }

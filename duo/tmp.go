@@ -1,3 +1,0 @@
-package duo
-func (e *Error) Unavailable() bool { return IsUnavailable(e) }
-func (c *Client) Product() string { return "Duo" }
