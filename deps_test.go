@@ -12,7 +12,7 @@ import (
 const module = "github.com/radmfa/radmfa"
 
 // everywhere lists the small internal packages that every package may import.
-var everywhere = []string{"internal/clean", "internal/deadline", "internal/names"}
+var everywhere = []string{"internal/clean", "internal/deadline", "internal/names", "internal/signing"}
 
 // mayImport is the import direction: for each package of ours, those of ours
 // that it may import beside the ones above. Tests may import what they like, and

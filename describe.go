@@ -40,30 +40,24 @@ func BareName(username string) string {
 }
 
 // AddrIn returns a function that reads an address in an attribute, for Describe: as
-// text, with a port behind it or not ("192.0.2.7:4500", "[2001:db8::7]:4500",
-// "192.0.2.7[4500]"), or as 4 or 16 octets. Something else, such as a MAC address,
+// text, with or without a port ("192.0.2.7:4500", "[2001:db8::7]:4500",
+// "192.0.2.7[4500]"), or as 4 or 16 octets. Anything else, such as a MAC address,
 // gives the zero Addr, and so do printable octets in Calling-Station-Id, which are
 // a telephone number or a name. The zone of an IPv6 address is left out.
-func AddrIn(attribute radius.Type) func(*radius.Packet) netip.Addr {
-	return func(p *radius.Packet) netip.Addr {
-		value := p.Get(attribute)
-		if attribute == rfc2865.CallingStationID_Type && printable(value) {
-			return parseAddrText(string(value))
-		}
-		return parseAddr(value)
-	}
+func AddrIn(attribute radius.AttributeType) func(*radius.Packet) netip.Addr {
+	return func(p *radius.Packet) netip.Addr { return addrIn(p, attribute) }
 }
 
-// VendorAddrIn is AddrIn for a vendor's attribute (RFC 2865 section 5.26), such as
-// 25461, 7 for PaloAlto-Client-Source-IP.
-func VendorAddrIn(vendor uint32, attribute radius.Type) func(*radius.Packet) netip.Addr {
-	return func(p *radius.Packet) netip.Addr {
-		if value, ok := radius.LookupVendor(p.Attributes, vendor, attribute); ok {
-			return parseAddr(value)
-		}
-		return netip.Addr{}
+func addrIn(p *radius.Packet, attribute radius.AttributeType) netip.Addr {
+	value, _ := attribute.Lookup(p.Attributes)
+	if attribute == callingStationID && printable(value) {
+		return parseAddrText(string(value))
 	}
+	return parseAddr(value)
 }
+
+// callingStationID is where the address of the user's machine is by default.
+var callingStationID = radius.AttributeType{Type: rfc2865.CallingStationID_Type}
 
 func parseAddr(value []byte) netip.Addr {
 	if addr := parseAddrText(string(value)); addr.IsValid() {

@@ -2,6 +2,7 @@ package radmfa_test
 
 import (
 	"context"
+	"net/netip"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -79,6 +80,9 @@ func TestAFirstFactorThatTakesAllTheTimeIsNoReasonToLetAnybodyIn(t *testing.T) {
 func TestAnAnswerIsSentHoweverLittleRoomTheRequestLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
+		clients, err := radius.NewClients(radius.Client{Prefix: netip.MustParsePrefix(nasIP + "/32"), Secret: secret, Proxy: true})
+		require.NoError(t, err)
+		w.server.Clients = clients
 		w.start()
 		request, err := w.nas.NewRequest("jdoe", password, nil)
 		require.NoError(t, err)

@@ -36,7 +36,7 @@ func FuzzServeRADIUS(f *testing.F) {
 		SecondFactor: service.Client(),
 		Logger:       slog.New(slog.DiscardHandler),
 		Describe: func(p *radius.Packet, d *radmfa.Description) {
-			d.ClientIP = radmfa.VendorAddrIn(25461, 7)(p)
+			d.ClientIP = radmfa.AddrIn(radius.AttributeType{Vendor: 25461, Type: 7})(p)
 		},
 	}
 	f.Fuzz(func(t *testing.T, attributes []byte) {

@@ -101,7 +101,7 @@ func (in *incoming) request(ctx context.Context, from net.Addr) *Request {
 		in.checkCredential(r)
 		r.Attempt = in.attempt(r)
 	}
-	r.ClientIP = AddrIn(rfc2865.CallingStationID_Type)(in.packet)
+	r.ClientIP = addrIn(in.packet, callingStationID)
 	if in.server.Describe != nil {
 		in.server.Describe(in.packet, &r.Description)
 	}
@@ -213,8 +213,13 @@ func (in *incoming) attempt(r *Request) string {
 	return string(h.Sum(nil))
 }
 
-// deviceOf identifies the device of a client.
-func deviceOf(c *radius.Client) string { return c.Prefix.String() }
+// deviceOf identifies the device that a client is or belongs to.
+func deviceOf(c *radius.Client) string {
+	if c.Device != "" {
+		return c.Device
+	}
+	return c.Prefix.String()
+}
 
 func zero(value radius.Attribute) bool {
 	for _, b := range value {

@@ -279,23 +279,23 @@ func TestAddrIn(t *testing.T) {
 	} {
 		p := &radius.Packet{Attributes: radius.Attributes{{Type: rfc2865.CallingStationID_Type, Attribute: []byte(value)}}}
 		want, _ := netip.ParseAddr(want)
-		assert.Equal(t, want, radmfa.AddrIn(rfc2865.CallingStationID_Type)(p), value)
+		assert.Equal(t, want, radmfa.AddrIn(radius.AttributeType{Type: rfc2865.CallingStationID_Type})(p), value)
 
 		inner := radius.AVP{Type: 7, Attribute: []byte(value)}
 		vsa, err := radius.NewVendorSpecific(25461, radius.AVP{Type: 1, Attribute: []byte("x")}, inner)
 		require.NoError(t, err)
 		p = &radius.Packet{Attributes: radius.Attributes{{Type: rfc2865.VendorSpecific_Type, Attribute: vsa}}}
-		assert.Equal(t, want, radmfa.VendorAddrIn(25461, 7)(p), value)
-		assert.False(t, radmfa.VendorAddrIn(25462, 7)(p).IsValid())
+		assert.Equal(t, want, radmfa.AddrIn(radius.AttributeType{Vendor: 25461, Type: 7})(p), value)
+		assert.False(t, radmfa.AddrIn(radius.AttributeType{Vendor: 25462, Type: 7})(p).IsValid())
 	}
-	assert.False(t, radmfa.AddrIn(rfc2865.CallingStationID_Type)(&radius.Packet{}).IsValid())
+	assert.False(t, radmfa.AddrIn(radius.AttributeType{Type: rfc2865.CallingStationID_Type})(&radius.Packet{}).IsValid())
 
 	for _, text := range []string{"1234", "+491234567890123", "my-laptop-123456"} {
 		p := &radius.Packet{Attributes: radius.Attributes{{Type: rfc2865.CallingStationID_Type, Attribute: []byte(text)}}}
-		assert.False(t, radmfa.AddrIn(rfc2865.CallingStationID_Type)(p).IsValid(), text)
+		assert.False(t, radmfa.AddrIn(radius.AttributeType{Type: rfc2865.CallingStationID_Type})(p).IsValid(), text)
 	}
 	p := &radius.Packet{Attributes: radius.Attributes{{Type: rfc2865.FramedIPAddress_Type, Attribute: []byte{49, 50, 51, 52}}}}
-	assert.Equal(t, "49.50.51.52", radmfa.AddrIn(rfc2865.FramedIPAddress_Type)(p).String())
+	assert.Equal(t, "49.50.51.52", radmfa.AddrIn(radius.AttributeType{Type: rfc2865.FramedIPAddress_Type})(p).String())
 }
 
 func TestBareName(t *testing.T) {

@@ -30,8 +30,8 @@ func TestTheWireIsReadAndSignedWithoutAllocation(t *testing.T) {
 func TestADroppedDatagramCostsNoAllocation(t *testing.T) {
 	list, err := NewClients(Client{Prefix: netip.MustParsePrefix("192.0.2.0/24"), Secret: vectorSecret})
 	require.NoError(t, err)
-	ses := (&Server{Clients: list, Logger: discard}).newSession(new(scriptedConn))
-	defer ses.cancel()
+	socket := (&Server{Clients: list, Logger: discard}).newSocket(new(scriptedConn))
+	defer socket.cancel()
 	unsigned := unhex(t, vector71Request)
 	forged := mustSign(t, &Packet{Code: CodeAccessRequest}, "another")
 	for reason, c := range map[DropReason]struct {
@@ -45,10 +45,10 @@ func TestADroppedDatagramCostsNoAllocation(t *testing.T) {
 		DropBadMessageAuthenticator: {"192.0.2.1:1", forged},
 	} {
 		source := netip.MustParseAddrPort(c.source)
-		ses.receive(c.datagram, source) // the one that is logged
-		before := ses.server.dropped[reason].Load()
-		allocations := testing.AllocsPerRun(1000, func() { ses.receive(c.datagram, source) })
+		socket.receive(c.datagram, peer{addr: source}) // the one that is logged
+		before := socket.server.dropped[reason].Load()
+		allocations := testing.AllocsPerRun(1000, func() { socket.receive(c.datagram, peer{addr: source}) })
 		assert.Less(t, allocations, 0.1, reason)
-		assert.EqualValues(t, 1001, ses.server.dropped[reason].Load()-before, reason)
+		assert.EqualValues(t, 1001, socket.server.dropped[reason].Load()-before, reason)
 	}
 }

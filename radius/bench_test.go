@@ -14,16 +14,16 @@ import (
 
 // BenchmarkDrop measures what a datagram costs that goes no further.
 func BenchmarkDrop(b *testing.B) {
-	ses := testServer(b, discardWriter{}).newSession(new(scriptedConn))
-	defer ses.cancel()
+	socket := testServer(b, discardWriter{}).newSocket(new(scriptedConn))
+	defer socket.cancel()
 	forged := mustSign(b, layeh.New(CodeAccessRequest, nil), "another secret")
 	for name, source := range map[string]string{"unknown-sender": "198.51.100.1:1", "forged": "192.0.2.1:1"} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			from := netip.MustParseAddrPort(source)
-			ses.receive(forged, from)
+			socket.receive(forged, peer{addr: from})
 			for b.Loop() {
-				ses.receive(forged, from)
+				socket.receive(forged, peer{addr: from})
 			}
 		})
 	}

@@ -9,19 +9,19 @@ import (
 )
 
 // MessageAuthenticatorPolicy says what a Server does with an Access-Request that
-// carries no Message-Authenticator. One that carries a wrong one is always
-// dropped, as is an EAP-Message without one (RFC 3579 section 3.2).
+// carries no Message-Authenticator. One with a wrong Message-Authenticator is
+// always dropped, as is an EAP-Message without one (RFC 3579 section 3.2).
 type MessageAuthenticatorPolicy int
 
 const (
-	// MessageAuthenticatorAuto takes requests without one from a sender until
-	// that address has sent a right one; from then on it is required of that
-	// address, as long as the Server serves. The zero value, since many a NAS never
-	// sends one.
+	// MessageAuthenticatorAuto accepts requests without one until the device has
+	// signed all its Access-Requests, at least 20 of them over at least ten
+	// minutes; from then on it must go on signing, until Server.ForgetSigners. The
+	// zero value, since many NASes never sign.
 	MessageAuthenticatorAuto MessageAuthenticatorPolicy = iota
 	// MessageAuthenticatorRequired drops requests without one.
 	MessageAuthenticatorRequired
-	// MessageAuthenticatorOptional takes requests without one.
+	// MessageAuthenticatorOptional accepts requests without one.
 	MessageAuthenticatorOptional
 )
 
@@ -38,6 +38,16 @@ type Client struct {
 	// must not be empty.
 	Secret Secret
 
+	// Device is equal in clients that are one device with several addresses, such
+	// as a pair that fails over or a pool of addresses. Empty: the client is a
+	// device of its own.
+	Device string
+
+	// Proxy says that this is a RADIUS proxy: its requests without a
+	// Message-Authenticator may carry any amount of Proxy-State. Others may carry
+	// 128 bytes, too few for the attack of CVE-2024-3596.
+	Proxy bool
+
 	// MessageAuthenticator says whether requests must be signed.
 	MessageAuthenticator MessageAuthenticatorPolicy
 }
@@ -52,9 +62,9 @@ func (c *Client) String() string {
 
 // ClientSource tells a Server who may send requests. Its method is called for
 // each datagram before anything is known of the sender, by one goroutine for
-// each connection, so it must be quick. Clients is the one for a fixed list. A
-// source may change its mind at any time, as for a reload: a request in flight is
-// answered with the secret it came with.
+// each connection, so it must be quick. Clients is the one for a fixed list. The
+// result may change at any time, for example after a reload: a request in flight
+// is answered with the secret it came with.
 type ClientSource interface {
 	// Client returns the client with that address, which is never an
 	// IPv4-mapped one, or nil: the datagram is then dropped. The Server does not

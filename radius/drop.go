@@ -17,16 +17,20 @@ const (
 	DropMalformed                                 // not a RADIUS packet
 	DropCode                                      // neither Access-Request nor Status-Server
 	DropNoMessageAuthenticator                    // none, and one is required
+	DropNoLongerSigned                            // none, from a device that has signed all requests before
+	DropProxyState                                // none, and more Proxy-State than any NAS sends
 	DropBadMessageAuthenticator                   // wrong: another shared secret, or forged
-	DropTooManyInFlight                           // the Server's limit is reached
+	DropTooManyInFlight                           // the Server's limit is reached, or the client's share of it
 	dropReasons                 = iota
 )
 
 var dropTexts = [dropReasons]struct{ name, hint string }{
 	DropUnknownClient:           {"unknown client", "no client with a shared secret is configured for this address"},
-	DropMalformed:               {"malformed packet", "the sender speaks something else than RADIUS"},
+	DropMalformed:               {"malformed packet", "the sender speaks something other than RADIUS"},
 	DropCode:                    {"unexpected code", "only Access-Request and Status-Server are served here"},
 	DropNoMessageAuthenticator:  {"no Message-Authenticator", "let the NAS send one (radclient: Message-Authenticator=0x00), or make it optional for this client"},
+	DropNoLongerSigned:          {"no longer a Message-Authenticator", "this device has signed all its requests until now: make it sign again, or make the Message-Authenticator optional for it"},
+	DropProxyState:              {"Proxy-State in an unsigned request", "let the proxy send a Message-Authenticator, or say that this client is a proxy"},
 	DropBadMessageAuthenticator: {"bad Message-Authenticator", "the shared secret of the NAS differs from the one configured here"},
 	DropTooManyInFlight:         {"too many requests in flight", "logins wait longer than they arrive, or the limit is too low"},
 }
@@ -45,6 +49,14 @@ type Drop struct {
 	Source netip.AddrPort
 	Client *Client // nil when unknown
 	Length int     // bytes
+}
+
+// Hint returns what can be done about it, in a few words.
+func (d Drop) Hint() string {
+	if d.Reason < 0 || d.Reason >= dropReasons {
+		return ""
+	}
+	return dropTexts[d.Reason].hint
 }
 
 // logEvery is the shortest time between two log lines about the same thing that
@@ -93,8 +105,11 @@ func (s *Server) drop(d Drop) {
 	if d.Client != nil {
 		client = d.Client.String()
 	}
-	text := dropTexts[d.Reason]
-	s.logger().LogAttrs(context.Background(), slog.LevelWarn, "radius: dropped: "+text.name,
+	hint := d.Hint()
+	if s.DropHint != nil {
+		hint = s.DropHint(d)
+	}
+	s.logger().LogAttrs(context.Background(), slog.LevelWarn, "radius: dropped: "+d.Reason.String(),
 		slog.String("source", d.Source.String()), slog.String("client", client),
-		slog.Int("length", d.Length), slog.String("hint", text.hint), slog.Uint64("more_since_last", hidden))
+		slog.Int("length", d.Length), slog.String("hint", hint), slog.Uint64("more_since_last", hidden))
 }

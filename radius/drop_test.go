@@ -3,6 +3,7 @@ package radius_test
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -126,11 +127,9 @@ func TestMessageAuthenticatorPolicies(t *testing.T) {
 		policy radius.MessageAuthenticatorPolicy
 		steps  []step
 	}{
-		"auto: unsigned is taken until a right one came": {radius.MessageAuthenticatorAuto, []step{
+		"auto: one test by the operator teaches nothing": {radius.MessageAuthenticatorAuto, []step{
 			{"unsigned", handled}, {"wrong", wrong}, {"unsigned", handled},
-			{"signed", handled}, {"unsigned", unsigned}, {"wrong", wrong}, {"signed", handled}}},
-		"auto: a Status-Server teaches as well": {radius.MessageAuthenticatorAuto, []step{
-			{"unsigned", handled}, {"status", handled}, {"unsigned", unsigned}}},
+			{"signed", handled}, {"unsigned", handled}, {"status", handled}, {"unsigned", handled}, {"eap", unsigned}}},
 		"required": {radius.MessageAuthenticatorRequired, []step{
 			{"unsigned", unsigned}, {"wrong", wrong}, {"signed", handled}, {"eap", unsigned}}},
 		"optional": {radius.MessageAuthenticatorOptional, []step{
@@ -153,11 +152,84 @@ func TestMessageAuthenticatorPolicies(t *testing.T) {
 						assert.Equal(t, step.want, seen.list[0].Reason, "step %d: %s", i, step.kind)
 					}
 				}
-				// What one address has taught says nothing of another.
-				if c.policy == radius.MessageAuthenticatorAuto {
-					other := l.peer("198.51.100.8:1")
-					other.send(packetOf(t, "unsigned"))
-					assert.Len(t, other.received(), 1)
+			})
+		})
+	}
+}
+
+// A device that signs everything for long enough has to go on.
+func TestADeviceThatSignsMustGoOnSigning(t *testing.T) {
+	for name, c := range map[string]struct {
+		before  []string // before the signed ones
+		signed  int
+		over    time.Duration
+		learned bool
+	}{
+		"20 over ten minutes":        {nil, 21, 10 * time.Minute, true},
+		"too few":                    {nil, 19, time.Hour, false},
+		"too fast":                   {nil, 1000, 9 * time.Minute, false},
+		"one unsigned":               {[]string{"unsigned"}, 100, time.Hour, false},
+		"Status-Servers only":        {[]string{"status"}, 0, 0, false},
+		"a wrong one proves nothing": {[]string{"wrong"}, 21, 10 * time.Minute, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var seen drops
+				l := start(t, &radius.Server{OnDrop: seen.add, Handler: radius.HandlerFunc(accept),
+					Clients: clients(t, radius.Client{Prefix: netip.MustParsePrefix(nasIP + "/24"), Secret: secret})}, new(radiustest.Network))
+				nas := l.peer(nasAddr)
+				for _, kind := range c.before {
+					nas.send(packetOf(t, kind))
+				}
+				for range c.signed {
+					nas.send(packetOf(t, "signed"))
+					time.Sleep(c.over / time.Duration(c.signed-1))
+				}
+				seen.list = nil
+				nas.send(packetOf(t, "unsigned"))
+				if !c.learned {
+					assert.Empty(t, seen.list)
+					return
+				}
+				require.Len(t, seen.list, 1)
+				assert.Equal(t, radius.DropNoLongerSigned, seen.list[0].Reason)
+				other := l.peer("198.51.100.8:1") // has taught nothing
+				other.send(packetOf(t, "unsigned"))
+				assert.Len(t, other.received(), 1)
+
+				l.server.ForgetSigners()
+				seen.list = nil
+				nas.send(packetOf(t, "unsigned"))
+				assert.Empty(t, seen.list)
+			})
+		})
+	}
+}
+
+// The collision of CVE-2024-3596 needs room in an unsigned request.
+func TestUnsignedRequestsHaveLittleProxyState(t *testing.T) {
+	long := with(proxyStateType, strings.Repeat("x", 200))
+	for name, c := range map[string]struct {
+		proxy  bool
+		packet []byte
+		want   int
+	}{
+		"a NAS":        {false, newRequest(t, "nemo", long), 0},
+		"a NAS, short": {false, newRequest(t, "nemo", with(proxyStateType, "hop")), 1},
+		"a NAS, many":  {false, newRequest(t, "nemo", slices.Repeat([]func(*radius.Packet){with(proxyStateType, "0123456789")}, 11)...), 0},
+		"a signed one": {false, sign(newRequest(t, "nemo", long)), 1},
+		"a proxy":      {true, newRequest(t, "nemo", long), 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var seen drops
+				l := start(t, &radius.Server{OnDrop: seen.add, Handler: radius.HandlerFunc(accept),
+					Clients: clients(t, radius.Client{Prefix: netip.MustParsePrefix(nasIP + "/24"), Secret: secret, Proxy: c.proxy})}, new(radiustest.Network))
+				nas := l.peer(nasAddr)
+				nas.send(c.packet)
+				assert.Len(t, nas.received(), c.want)
+				if c.want == 0 {
+					assert.Equal(t, radius.DropProxyState, seen.list[0].Reason)
 				}
 			})
 		})
@@ -182,7 +254,7 @@ func packetOf(t *testing.T, kind string) []byte {
 
 func TestStatusServerIsAnsweredAtOnceWhileEveryHandlerWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := start(t, &radius.Server{MaxInFlight: 500, Handler: acceptAfter(time.Minute)}, new(radiustest.Network))
+		l := start(t, &radius.Server{MaxInFlight: 600, Handler: acceptAfter(time.Minute)}, new(radiustest.Network))
 		nas := l.peer(nasAddr)
 		for range 500 {
 			nas.send(newRequest(t, "nemo"))

@@ -108,3 +108,14 @@ func ExampleExchanger() {
 	fmt.Println(reply.Code, rfc2865.ReplyMessage_GetString(reply))
 	// Output: Access-Accept Welcome nemo
 }
+
+func ExampleParseAttributeType() {
+	for _, name := range []string{"class", "Cisco-AVPair", "26.32473.1", "3076:85"} {
+		fmt.Println(radius.ParseAttributeType(name))
+	}
+	// Output:
+	// Class <nil>
+	// Cisco-AVPair <nil>
+	// 26.32473.1 <nil>
+	// ASA-Tunnel-Group-Lock <nil>
+}

@@ -40,12 +40,14 @@ type Server struct {
 	Handler Handler
 
 	// ReadBuffer is the size in bytes that is asked of the kernel for the
-	// socket's receive buffer: it holds a burst of requests. Zero: 4 MiB. There
-	// is a warning in the log when the kernel gives less.
+	// socket's receive buffer: it holds a burst of requests. Zero: 4 MiB. A
+	// warning is logged if the kernel grants less.
 	ReadBuffer int
 
 	// MaxInFlight is how many requests may be in their handlers. One more is
-	// dropped, and the NAS will send it again. Zero: 65,536.
+	// dropped, and the NAS will send it again. The last eighth of the places is
+	// kept for clients that hold less than an eighth, so that no client can keep
+	// out the others. Zero: 65,536.
 	MaxInFlight int
 
 	// AnswerMemory is about how many bytes the replies of the last 30 s may
@@ -57,13 +59,17 @@ type Server struct {
 	// reads, so it must be quick. Nil: drops are counted and logged only.
 	OnDrop func(Drop)
 
+	// DropHint returns what the log says can be done about a drop. Nil: Drop.Hint.
+	DropHint func(Drop) string
+
 	// Logger gets warnings, at a limited rate where anybody can cause them. Nil:
 	// slog.Default().
 	Logger *slog.Logger
 
-	mu       sync.Mutex
-	closed   bool
-	sessions map[*session]struct{}
+	mu      sync.Mutex
+	closed  bool
+	sockets map[*udpSocket]struct{}
+	signers signers
 
 	handled, joined, repeated, statuses, forgotten atomic.Uint64
 	dropped                                        [dropReasons]atomic.Uint64
@@ -96,8 +102,8 @@ func (s *Server) Stats() Stats {
 	for reason := range s.dropped {
 		stats.Dropped[DropReason(reason)] = s.dropped[reason].Load()
 	}
-	for _, ses := range s.running() {
-		stats.InFlight += ses.answers.waiting()
+	for _, socket := range s.running() {
+		stats.InFlight += socket.replies.waiting()
 	}
 	return stats
 }
@@ -109,36 +115,36 @@ func (s *Server) Stats() Stats {
 // *net.UDPConn is served best; others work as well when their addresses are
 // *net.UDPAddr.
 //
-// On a host with several addresses, open one conn for each that NASes ask: from
-// one on the wildcard address, replies leave by the address that the system
-// chooses, and a NAS ignores those from another than it asked.
+// On Linux, replies leave by the address that was asked, also from a conn on the
+// wildcard address. Elsewhere, on a host with several addresses, open one conn for
+// each that NASes ask: a NAS ignores replies from another address.
 func (s *Server) Serve(conn net.PacketConn) error {
 	if s.Clients == nil || s.Handler == nil {
 		_ = conn.Close()
 		return errors.New("radius: Server needs Clients and a Handler")
 	}
-	ses := s.newSession(conn)
+	socket := s.newSocket(conn)
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
 		_ = conn.Close()
 		return ErrServerClosed
 	}
-	if s.sessions == nil {
-		s.sessions = make(map[*session]struct{})
+	if s.sockets == nil {
+		s.sockets = make(map[*udpSocket]struct{})
 	}
-	s.sessions[ses] = struct{}{}
+	s.sockets[socket] = struct{}{}
 	s.mu.Unlock()
 
 	s.growReadBuffer(conn)
-	err := ses.read()
+	err := socket.read()
 	if err != nil { // nothing can be sent any more either
-		ses.cancel()
-		_ = ses.stop(context.Background())
+		socket.cancel()
+		_ = socket.stop(context.Background())
 	}
-	<-ses.done
+	<-socket.done
 	s.mu.Lock()
-	delete(s.sessions, ses)
+	delete(s.sockets, socket)
 	s.mu.Unlock()
 	if err == nil {
 		err = ErrServerClosed
@@ -148,14 +154,14 @@ func (s *Server) Serve(conn net.PacketConn) error {
 
 // Shutdown stops reading, lets the requests in flight be answered, and closes
 // the connections. When ctx ends first, it cancels the contexts of the requests
-// still in flight, gives their handlers a second to send what they have to say,
-// and returns ctx's error.
+// still in flight, gives their handlers one second to reply, and returns ctx's
+// error.
 func (s *Server) Shutdown(ctx context.Context) error {
-	sessions := s.close()
-	errs := make([]error, len(sessions))
+	sockets := s.close()
+	errs := make([]error, len(sockets))
 	var wg sync.WaitGroup
-	for i, ses := range sessions {
-		wg.Go(func() { errs[i] = ses.stop(ctx) })
+	for i, socket := range sockets {
+		wg.Go(func() { errs[i] = socket.stop(ctx) })
 	}
 	wg.Wait()
 	return cmp.Or(errs...)
@@ -171,19 +177,19 @@ func (s *Server) Close() error {
 }
 
 // close makes Serve refuse new connections, and returns those being served.
-func (s *Server) close() []*session {
+func (s *Server) close() []*udpSocket {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
 	return s.running()
 }
 
-func (s *Server) running() []*session {
+func (s *Server) running() []*udpSocket {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]*session, 0, len(s.sessions))
-	for ses := range s.sessions {
-		list = append(list, ses)
+	list := make([]*udpSocket, 0, len(s.sockets))
+	for socket := range s.sockets {
+		list = append(list, socket)
 	}
 	return list
 }
@@ -195,7 +201,7 @@ func (s *Server) logger() *slog.Logger {
 	return slog.Default()
 }
 
-// growReadBuffer asks for a large receive buffer, and looks at what it got: with
+// growReadBuffer asks for a large receive buffer, and checks what it got: with
 // the usual 208 KiB, a thousand logins at once lose some.
 func (s *Server) growReadBuffer(conn net.PacketConn) {
 	want := orDefault(s.ReadBuffer, defaultReadBuffer)
@@ -207,9 +213,9 @@ func (s *Server) growReadBuffer(conn net.PacketConn) {
 	got, known := readBuffer(conn)
 	switch {
 	case err != nil:
-		s.logger().Warn("radius: the receive buffer cannot be set: bursts of requests may be lost", "want", want, "error", err)
+		s.logger().Warn("radius: the receive buffer cannot be set; bursts of requests may be lost", "want", want, "error", err)
 	case known && got < want:
-		s.logger().Warn("radius: the kernel gives a smaller receive buffer: bursts of requests may be lost",
+		s.logger().Warn("radius: the kernel grants a smaller receive buffer; bursts of requests may be lost",
 			"want", want, "got", got, "hint", "on Linux: sysctl -w net.core.rmem_max="+strconv.Itoa(want))
 	}
 }

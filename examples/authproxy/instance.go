@@ -243,11 +243,7 @@ func policy(s *config.Section) func(context.Context, *radmfa.Login, *radmfa.Poli
 
 // describe finds the address of the user's machine.
 func describe(s *config.Section) func(*radius.Packet, *radmfa.Description) {
-	kind := s.Attribute("client_ip_attr")
-	addr := radmfa.AddrIn(kind.Type)
-	if kind.Vendor != 0 {
-		addr = radmfa.VendorAddrIn(kind.Vendor, kind.Type)
-	}
+	addr := radmfa.AddrIn(s.Attribute("client_ip_attr"))
 	return func(p *radius.Packet, d *radmfa.Description) { d.ClientIP = addr(p) }
 }
 

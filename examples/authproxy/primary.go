@@ -121,11 +121,19 @@ func newUpstream(s *config.Section, logger *slog.Logger) firstFactor {
 	}
 	for _, n := range c.Numbers("host") {
 		a.Servers = append(a.Servers, radiusauth.Server{
-			Address:         net.JoinHostPort(c.Text(c.Numbered("host", n)), c.Text(c.Numbered("port", n))),
-			UnsignedReplies: !c.Bool("force_message_authenticator"),
+			Address: net.JoinHostPort(c.Text(c.Numbered("host", n)), c.Text(c.Numbered("port", n))),
+			Replies: replies(c),
 		})
 	}
 	return &upstream{a}
+}
+
+// replies says which replies of a [radius_client] are accepted.
+func replies(c *config.Section) radiusauth.ReplyPolicy {
+	if c.Bool("force_message_authenticator") {
+		return radiusauth.RequireSigned
+	}
+	return radiusauth.LearnSigned
 }
 
 func (u *upstream) check(ctx context.Context) (findings []finding) {

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/radmfa/radmfa/radius"
 )
 
 // defaultPort is the port of RADIUS authentication (RFC 2865 section 3).
@@ -27,10 +29,10 @@ func (a *Authenticator) setUp() error {
 	switch {
 	case len(a.Servers) == 0:
 		return errors.New("radiusauth: Servers is empty: set it to the RADIUS servers to ask")
-	case a.Interval < 0 || a.Tries < 0:
-		return errors.New("radiusauth: Interval and Tries must not be negative")
-	case len(a.NASIdentifier) > maxAttribute:
-		return fmt.Errorf("radiusauth: NASIdentifier has %d bytes, an attribute has room for %d", len(a.NASIdentifier), maxAttribute)
+	case a.Interval < 0 || a.Tries < 0 || a.RefusedFor < 0:
+		return errors.New("radiusauth: Interval, Tries and RefusedFor must not be negative")
+	case len(a.NASIdentifier) > radius.MaxAttribute:
+		return fmt.Errorf("radiusauth: NASIdentifier has %d bytes, an attribute has room for %d", len(a.NASIdentifier), radius.MaxAttribute)
 	}
 	for _, k := range a.RequestAttributes {
 		if neverSentOn(k) {

@@ -28,11 +28,11 @@ func TestWrongFieldsAreNamed(t *testing.T) {
 		},
 		"Interval and Tries":                   func(a *radiusauth.Authenticator) { a.Interval = -time.Second },
 		"NASIdentifier has 254 bytes":          func(a *radiusauth.Authenticator) { a.NASIdentifier = strings.Repeat("n", 254) },
-		"PassThrough holds Proxy-State":        func(a *radiusauth.Authenticator) { a.PassThrough = []radiusauth.Kind{{Type: 33}} },
-		"RequestAttributes holds State":        func(a *radiusauth.Authenticator) { a.RequestAttributes = []radiusauth.Kind{{Type: 24}} },
-		"RequestAttributes holds CHAP-Passwor": func(a *radiusauth.Authenticator) { a.RequestAttributes = []radiusauth.Kind{{Type: 3}} },
+		"PassThrough holds Proxy-State":        func(a *radiusauth.Authenticator) { a.PassThrough = []radius.AttributeType{{Type: 33}} },
+		"RequestAttributes holds State":        func(a *radiusauth.Authenticator) { a.RequestAttributes = []radius.AttributeType{{Type: 24}} },
+		"RequestAttributes holds CHAP-Passwor": func(a *radiusauth.Authenticator) { a.RequestAttributes = []radius.AttributeType{{Type: 3}} },
 		"RequestAttributes holds MS-CHAP2-Res": func(a *radiusauth.Authenticator) {
-			a.RequestAttributes = []radiusauth.Kind{{Vendor: 311, Type: 25}}
+			a.RequestAttributes = []radius.AttributeType{{Vendor: 311, Type: 25}}
 		},
 	} {
 		t.Run(want, func(t *testing.T) {

@@ -52,7 +52,7 @@ func Example() {
 	address, stop := exampleServer() // stands for your FreeRADIUS or NPS
 	defer stop()
 
-	filterID, err := radiusauth.ParseKind("Filter-Id")
+	filterID, err := radius.ParseAttributeType("Filter-Id")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func Example() {
 		Servers:       []radiusauth.Server{{Address: address}},
 		Secret:        "testing123",
 		NASIdentifier: "vpn-mfa",
-		PassThrough:   []radiusauth.Kind{filterID},
+		PassThrough:   []radius.AttributeType{filterID},
 	}
 
 	result, err := first.Authenticate(context.Background(), &primary.Request{Username: "jdoe", Password: "correct horse"})
@@ -83,8 +83,8 @@ func Example() {
 func ExampleAuthenticator() {
 	first := &radiusauth.Authenticator{
 		Servers: []radiusauth.Server{
-			{Address: "192.0.2.10"},                             // host
-			{Address: "192.0.2.11:1645", UnsignedReplies: true}, // host_2, port_2; an old FreeRADIUS
+			{Address: "192.0.2.10"}, // host
+			{Address: "192.0.2.11:1645", Replies: radiusauth.LearnSigned}, // host_2, port_2; an old FreeRADIUS
 		},
 		Secret:         "testing123",               // secret
 		Tries:          3,                          // retries
@@ -109,15 +109,4 @@ func ExampleAuthenticator_Check() {
 	// Output:
 	// [answers Status-Server answers logins]
 	// <nil>
-}
-
-func ExampleParseKind() {
-	for _, name := range []string{"class", "Cisco-AVPair", "26.32473.1", "Filter"} {
-		fmt.Println(radiusauth.ParseKind(name))
-	}
-	// Output:
-	// Class <nil>
-	// Cisco-AVPair <nil>
-	// 26.32473.1 <nil>
-	// 0 radiusauth: attribute "Filter" is not known by name: give its number, or 26.vendor.number for a vendor's
 }

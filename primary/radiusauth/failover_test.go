@@ -195,7 +195,7 @@ func TestUnreachablePort(t *testing.T) {
 			if address == second {
 				return conn, err
 			}
-			return refusing{conn, func() bool { return time.Since(started) > 3*time.Second }}, err
+			return refusing{conn, func() bool { return time.Since(started) > 1500*time.Millisecond }}, err
 		}
 		serve(t, listen(t, n, second), nil)
 
@@ -206,11 +206,15 @@ func TestUnreachablePort(t *testing.T) {
 		alone := asks(n, first)
 		alone.DialContext = dialClosed
 		started = time.Now()
-		time.AfterFunc(3*time.Second, func() { serve(t, listen(t, n, first), nil) })
-		assert.Equal(t, 4*time.Second, took(t, alone), "it is waited for until the next try")
-
+		time.AfterFunc(1500*time.Millisecond, func() { serve(t, listen(t, n, first), nil) })
+		assert.Equal(t, 2*time.Second, took(t, alone), "it is waited for until the next try")
 		started = time.Now().Add(time.Hour)
-		_, err := asksVia(dialClosed, first, first[:9]+":1645").Authenticate(t.Context(), jdoe("good"))
+		begin := time.Now()
+		_, err := alone.Authenticate(t.Context(), jdoe("good"))
+		assertUnknown(t, err)
+		assert.Less(t, time.Since(begin), 2500*time.Millisecond, "a port that refuses is not waited for as a silent one")
+
+		_, err = asksVia(dialClosed, first, first[:9]+":1645").Authenticate(t.Context(), jdoe("good"))
 		assertUnknown(t, err)
 		assert.ErrorContains(t, err, "no reply from 192.0.2.1:1812: read: connection refused")
 		assert.ErrorContains(t, err, "no reply from 192.0.2.1:1645: ")
@@ -357,17 +361,20 @@ func TestRepliesWithoutMessageAuthenticatorNeedPermission(t *testing.T) {
 		assert.ErrorContains(t, err, "a reply came without Message-Authenticator (FreeRADIUS sends one from 3.2.5 on)")
 
 		a := asks(n, first)
-		a.Servers[0].UnsignedReplies = true
+		a.Servers[0].Replies = radiusauth.LearnSigned
 		assert.Zero(t, took(t, a))
 	})
 }
 
-func TestThePermissionEndsWithTheFirstMessageAuthenticator(t *testing.T) {
+func TestAServerThatSignsMustGoOnSigning(t *testing.T) {
 	bubble(t, func(t *testing.T, n *radiustest.Network) {
 		a := asks(n, first)
-		a.Servers[0].UnsignedReplies = true
+		a.Servers[0].Replies = radiusauth.LearnSigned
 		signing := serve(t, listen(t, n, first), nil)
-		assert.Zero(t, took(t, a))
+		for range 21 {
+			assert.Zero(t, took(t, a))
+			time.Sleep(30 * time.Second)
+		}
 		signing.stop()
 
 		conn := listen(t, n, first) // a forger in its place
@@ -376,6 +383,9 @@ func TestThePermissionEndsWithTheFirstMessageAuthenticator(t *testing.T) {
 		_, err := a.Authenticate(t.Context(), jdoe("good"))
 		assertUnknown(t, err)
 		assert.ErrorContains(t, err, "without Message-Authenticator")
+
+		a.ForgetSigners()
+		assert.Zero(t, took(t, a))
 	})
 }
 

@@ -127,7 +127,7 @@ func TestFreeRADIUSAttributesPassThrough(t *testing.T) {
 	some := asksFreeRADIUS(server)
 	some.PassThroughAll = false
 	for _, name := range []string{"Class", "Fortinet-Group-Name", "26.32473.1"} {
-		kind, err := radiusauth.ParseKind(name)
+		kind, err := radius.ParseAttributeType(name)
 		require.NoError(t, err)
 		some.PassThrough = append(some.PassThrough, kind)
 	}
@@ -188,7 +188,7 @@ func TestFreeRADIUSBefore325NeedsPermission(t *testing.T) {
 	assertUnknown(t, err)
 	assert.ErrorContains(t, err, "FreeRADIUS sends one from 3.2.5 on")
 	a = asksFreeRADIUS(server)
-	a.Servers[0].UnsignedReplies = true
+	a.Servers[0].Replies = radiusauth.LearnSigned
 	_, err = a.Authenticate(t.Context(), jdoe("jdoe-pw"))
 	assert.NoError(t, err)
 }

@@ -45,16 +45,18 @@ import (
 const (
 	DefaultInterval = 2 * time.Second
 	DefaultTries    = 3
+
+	DefaultRefusedFor = 2 * time.Second
 )
 
 // Authenticator is a primary.Authenticator that asks RADIUS servers. Servers is
-// required; set the fields before the first use and leave them alone then. It
-// must not be copied. All methods may be called concurrently.
+// required. Do not modify or copy an Authenticator after first use. All methods may
+// be called concurrently.
 //
 // Its errors that are not primary.ErrRejected say of each server why it gave no
 // answer. Nothing stays open between logins, so there is nothing to close.
 type Authenticator struct {
-	// Servers are equals, asked in order. The next one is asked when one gives no
+	// Servers are interchangeable and are tried in order. The next one is asked when one gives no
 	// reply that can be trusted; never because it refuses the user. A server
 	// that gives no reply, to Status-Server (RFC 5997) neither, is asked last
 	// for half a minute. Then one login finds out, in one Interval, whether it
@@ -73,6 +75,12 @@ type Authenticator struct {
 	// time. Zero: DefaultTries.
 	Tries int
 
+	// RefusedFor is how long a server whose port refuses is tried again before it
+	// counts as down, so that its restart costs no login; where there are others to
+	// ask, they are asked at once. It takes at least one Interval. Zero:
+	// DefaultRefusedFor.
+	RefusedFor time.Duration
+
 	// NASIPAddress is sent as NAS-IP-Address or NAS-IPv6-Address. The zero Addr:
 	// the address from which this host reaches the server.
 	NASIPAddress netip.Addr
@@ -84,13 +92,13 @@ type Authenticator struct {
 	// RequestAttributes are kinds of attributes to send on from the NAS's
 	// request, beside Calling-Station-Id, which always is. With NAS-IP-Address
 	// or NAS-Identifier among them, the NAS's stand in for those of this side.
-	RequestAttributes []Kind
+	RequestAttributes []radius.AttributeType
 
 	// PassThrough are kinds of attributes to send on to the NAS from the
 	// servers' answers: those of an Access-Accept in the final Access-Accept,
 	// those of an Access-Challenge or Access-Reject in the same. Those of MS-CHAP
 	// are sent on whenever the NAS used that. Empty: no others.
-	PassThrough []Kind
+	PassThrough []radius.AttributeType
 
 	// PassThroughAll is for every kind but State, Proxy-State and
 	// Message-Authenticator, which are never sent on.
@@ -124,18 +132,44 @@ type Server struct {
 	// Secret is shared with this server. Empty: the Authenticator's.
 	Secret radius.Secret
 
-	// UnsignedReplies takes replies without a Message-Authenticator, as
-	// FreeRADIUS before 3.2.5 and other servers without the fix for
-	// CVE-2024-3596 send them, until the server has sent a reply with one. Whoever
-	// can change packets on the way can forge an Access-Accept until then.
-	UnsignedReplies bool
+	// Replies says whether replies without a Message-Authenticator are accepted.
+	// The zero value is RequireSigned.
+	Replies ReplyPolicy
 
 	// Encoding is the character set of passwords at this server. Nil: the
 	// Authenticator's.
 	Encoding encoding.Encoding
 }
 
+// ReplyPolicy says what happens to replies without a Message-Authenticator, as
+// FreeRADIUS before 3.2.5 and other servers without the fix for CVE-2024-3596
+// send them. While they are accepted, an Access-Accept can be forged by somebody
+// who can change packets on the way.
+type ReplyPolicy int
+
+const (
+	// RequireSigned ignores them.
+	RequireSigned ReplyPolicy = iota
+	// LearnSigned accepts them until all of a server's replies have been signed, at
+	// least 20 of them over at least ten minutes; from then on they are required,
+	// until ForgetSigners.
+	LearnSigned
+	// AcceptUnsigned accepts them.
+	AcceptUnsigned
+)
+
 var _ primary.Authenticator = (*Authenticator)(nil)
+
+// ForgetSigners forgets which servers have signed all their replies, see
+// LearnSigned.
+func (a *Authenticator) ForgetSigners() {
+	if a.configure() != nil {
+		return
+	}
+	for _, s := range a.servers {
+		s.forgetSigner()
+	}
+}
 
 // Authenticate implements primary.Authenticator. An empty password is refused
 // before any server is asked, unless it answers a Challenge or the NAS used CHAP

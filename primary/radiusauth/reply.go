@@ -44,7 +44,7 @@ func (s *server) answer(l *login, request, reply *radius.Packet) (*primary.Resul
 
 // passThrough returns the reply's attributes that go on to the NAS, in clear.
 func (s *server) passThrough(l *login, request, reply *radius.Packet) radius.Attributes {
-	attributes, err := radius.DecryptKeys(filter(reply.Attributes, func(k Kind) bool {
+	attributes, err := radius.DecryptKeys(filter(reply.Attributes, func(k radius.AttributeType) bool {
 		if k == replyMessage && reply.Code != radius.CodeAccessAccept {
 			return false // it is the Message
 		}
@@ -76,16 +76,16 @@ func (s *server) replyMessages(reply *radius.Packet) []*radius.AVP {
 }
 
 // chosen reports whether attributes of the kind are to go on to the NAS.
-func (s *server) chosen(k Kind) bool {
+func (s *server) chosen(k radius.AttributeType) bool {
 	return !neverPassedThrough(k) && (s.auth.PassThroughAll || slices.Contains(s.auth.PassThrough, k))
 }
 
 // cut returns as much of the text as an attribute has room for, in whole runes.
 func cut(text string) string {
-	if len(text) <= maxAttribute {
+	if len(text) <= radius.MaxAttribute {
 		return text
 	}
-	end := maxAttribute
+	end := radius.MaxAttribute
 	for !utf8.RuneStart(text[end]) {
 		end--
 	}
@@ -111,7 +111,7 @@ func (s *server) texts(reply *radius.Packet) []string {
 	for _, a := range reply.Attributes {
 		if isReplyMessage(a) {
 			text = append(text, a.Attribute...)
-			if len(a.Attribute) < maxAttribute {
+			if len(a.Attribute) < radius.MaxAttribute {
 				end()
 			}
 		}
@@ -145,7 +145,7 @@ func (s *server) reason(reply *radius.Packet) string {
 // msCHAPReason explains the MS-CHAP-Error of a reply ("\x01E=691 R=1 C=... V=3"),
 // if there is one.
 func msCHAPReason(reply *radius.Packet) string {
-	value, _ := radius.LookupVendor(reply.Attributes, vendorMicrosoft, msCHAPError)
+	value, _ := radius.AttributeType{Vendor: vendorMicrosoft, Type: msCHAPError}.Lookup(reply.Attributes)
 	text := string(value)
 	_, rest, _ := strings.Cut(text, "E=")
 	code := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789"))]

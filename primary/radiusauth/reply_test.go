@@ -13,7 +13,6 @@ import (
 	"layeh.com/radius/vendors/microsoft"
 
 	"github.com/radmfa/radmfa/primary"
-	"github.com/radmfa/radmfa/primary/radiusauth"
 	"github.com/radmfa/radmfa/radius"
 	"github.com/radmfa/radmfa/radius/radiustest"
 )
@@ -38,20 +37,20 @@ func TestPassThrough(t *testing.T) {
 	all := everything(t)
 	for name, tt := range map[string]struct {
 		all  bool
-		some []radiusauth.Kind
+		some []radius.AttributeType
 		want radius.Attributes
 	}{
 		"none": {false, nil, nil},
 		"all": {true, nil, radius.Attributes{all[0], all[2], all[3], all[4],
 			attr(rfc2865.ReplyMessage_Type, "welcome"), all[7], all[8]}},
-		"several of a kind":            {false, []radiusauth.Kind{{Type: 25}}, radius.Attributes{all[0], all[3]}},
-		"two kinds, in their order":    {false, []radiusauth.Kind{{Type: 11}, {Type: 25}}, radius.Attributes{all[0], all[3], all[8]}},
-		"a vendor's kind among more":   {false, []radiusauth.Kind{{Vendor: 9, Type: 1}}, radius.Attributes{vsa(t, 9, 1, "ip:addr-pool=staff", 1, "again")}},
-		"a vendor nobody knows":        {false, []radiusauth.Kind{{Vendor: 32473, Type: 1}}, radius.Attributes{all[2]}},
-		"all vendors":                  {false, []radiusauth.Kind{{Type: 26}}, radius.Attributes{all[2], all[4], all[7]}},
-		"what is not there":            {false, []radiusauth.Kind{{Vendor: 10, Type: 1}, {Type: 99}}, nil},
-		"the text":                     {false, []radiusauth.Kind{{Type: 18}}, radius.Attributes{attr(rfc2865.ReplyMessage_Type, "welcome")}},
-		"MS-CHAP when it was not used": {false, []radiusauth.Kind{{Vendor: 311, Type: 26}}, nil},
+		"several of a kind":            {false, []radius.AttributeType{{Type: 25}}, radius.Attributes{all[0], all[3]}},
+		"two kinds, in their order":    {false, []radius.AttributeType{{Type: 11}, {Type: 25}}, radius.Attributes{all[0], all[3], all[8]}},
+		"a vendor's kind among more":   {false, []radius.AttributeType{{Vendor: 9, Type: 1}}, radius.Attributes{vsa(t, 9, 1, "ip:addr-pool=staff", 1, "again")}},
+		"a vendor nobody knows":        {false, []radius.AttributeType{{Vendor: 32473, Type: 1}}, radius.Attributes{all[2]}},
+		"all vendors":                  {false, []radius.AttributeType{{Type: 26}}, radius.Attributes{all[2], all[4], all[7]}},
+		"what is not there":            {false, []radius.AttributeType{{Vendor: 10, Type: 1}, {Type: 99}}, nil},
+		"the text":                     {false, []radius.AttributeType{{Type: 18}}, radius.Attributes{attr(rfc2865.ReplyMessage_Type, "welcome")}},
+		"MS-CHAP when it was not used": {false, []radius.AttributeType{{Vendor: 311, Type: 26}}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, n *radiustest.Network) {
@@ -161,7 +160,7 @@ func TestChallengeGoesBackToTheServerThatAsked(t *testing.T) {
 			}
 		})
 		a := asks(n, second, first)
-		a.PassThrough = []radiusauth.Kind{{Type: rfc2869.Prompt_Type}}
+		a.PassThrough = []radius.AttributeType{{Type: rfc2869.Prompt_Type}}
 		_, err := a.Authenticate(t.Context(), jdoe("good"))
 		challenge := requireChallenge(t, err)
 		assert.Equal(t, "PIN?", challenge.Message)

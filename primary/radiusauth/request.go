@@ -42,7 +42,7 @@ func newLogin(r *primary.Request) *login {
 		return l
 	}
 	has := func(t radius.Type) bool {
-		_, ok := radius.LookupVendor(r.Packet.Attributes, vendorMicrosoft, t)
+		_, ok := radius.AttributeType{Vendor: vendorMicrosoft, Type: t}.Lookup(r.Packet.Attributes)
 		return ok
 	}
 	switch {
@@ -59,8 +59,8 @@ func (l *login) refuse() string {
 	switch {
 	case l.Username == "":
 		return "empty user name"
-	case len(l.Username) > maxAttribute:
-		return fmt.Sprintf("the user name has more than %d bytes", maxAttribute)
+	case len(l.Username) > radius.MaxAttribute:
+		return fmt.Sprintf("the user name has more than %d bytes", radius.MaxAttribute)
 	case strings.ContainsRune(l.Username, 0):
 		return "the user name has a NUL in it"
 	case strings.ContainsRune(string(l.Password), 0):
@@ -108,7 +108,7 @@ func (s *server) encode(password string) ([]byte, error) {
 			return nil, &primary.Rejection{Reason: "the password is not UTF-8: set the character set that the NAS uses"}
 		}
 		if encoded, err = s.Encoding.NewEncoder().Bytes(encoded); err != nil {
-			return nil, &primary.Rejection{Reason: fmt.Sprintf("the password has characters that %v has not", s.Encoding)}
+			return nil, &primary.Rejection{Reason: fmt.Sprintf("the password cannot be encoded as %v", s.Encoding)}
 		}
 	}
 	if len(encoded) > maxPassword {
@@ -120,7 +120,7 @@ func (s *server) encode(password string) ([]byte, error) {
 // sendOn adds those attributes of the NAS's request that are chosen, or that the
 // protocol needs.
 func (s *server) sendOn(request *radius.Packet, l *login) {
-	request.Attributes = append(request.Attributes, filter(l.Packet.Attributes, func(k Kind) bool {
+	request.Attributes = append(request.Attributes, filter(l.Packet.Attributes, func(k radius.AttributeType) bool {
 		switch l.protocol {
 		case chap:
 			if ofCHAP(k) {
@@ -131,7 +131,7 @@ func (s *server) sendOn(request *radius.Packet, l *login) {
 				return true
 			}
 		}
-		return k == Kind{Type: rfc2865.CallingStationID_Type} || slices.Contains(s.auth.RequestAttributes, k)
+		return k == radius.AttributeType{Type: rfc2865.CallingStationID_Type} || slices.Contains(s.auth.RequestAttributes, k)
 	})...)
 	if l.protocol == chap && request.Get(rfc2865.CHAPChallenge_Type) == nil {
 		// The challenge is then the NAS's Request Authenticator (RFC 2865

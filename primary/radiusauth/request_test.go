@@ -27,7 +27,7 @@ func TestRequestHasWhatIsChosenAndNothingOfTheNASsExchange(t *testing.T) {
 		server := serve(t, listen(t, n, first), nil)
 		a := asks(n, first)
 		a.NASIdentifier = "radmfa"
-		a.RequestAttributes = []radiusauth.Kind{
+		a.RequestAttributes = []radius.AttributeType{
 			{Type: rfc2865.NASPortType_Type}, {Vendor: 25461, Type: 7},
 		}
 		_, err := a.Authenticate(t.Context(), &primary.Request{
@@ -83,7 +83,7 @@ func TestNASAddress(t *testing.T) {
 		"that of the NAS": {
 			func(a *radiusauth.Authenticator) {
 				a.NASIPAddress = netip.MustParseAddr("2001:db8::5")
-				a.RequestAttributes = []radiusauth.Kind{{Type: rfc2865.NASIPAddress_Type}}
+				a.RequestAttributes = []radius.AttributeType{{Type: rfc2865.NASIPAddress_Type}}
 			},
 			attr(rfc2865.NASIPAddress_Type, "\x0a\x00\x00\x01"),
 		},
@@ -155,7 +155,7 @@ func TestPasswordIsEncodedForEachServer(t *testing.T) {
 		"common":          {charmap.Windows1252, nil, password, "p\xe4$$w\xf6rd-\x80", ""},
 		"own":             {charmap.Windows1252, charmap.ISO8859_15, password, "p\xe4$$w\xf6rd-\xa4", ""},
 		"bytes as is":     {nil, nil, "p\xe4", "p\xe4", ""},
-		"not in charset":  {charmap.ISO8859_1, nil, password, "", "the password has characters that ISO 8859-1 has not"},
+		"not in charset":  {charmap.ISO8859_1, nil, password, "", "the password cannot be encoded as ISO 8859-1"},
 		"not UTF-8":       {charmap.ISO8859_1, nil, "p\xe4", "", "the password is not UTF-8: set the character set that the NAS uses"},
 		"shorter encoded": {charmap.ISO8859_1, nil, radius.Secret(strings.Repeat("ä", 128)), strings.Repeat("\xe4", 128), ""},
 	} {

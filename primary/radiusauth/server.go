@@ -9,12 +9,12 @@ import (
 	"net"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	layeh "layeh.com/radius"
 	"layeh.com/radius/rfc2869"
 
+	"github.com/radmfa/radmfa/internal/signing"
 	"github.com/radmfa/radmfa/primary"
 	"github.com/radmfa/radmfa/radius"
 )
@@ -29,9 +29,8 @@ type server struct {
 	address string         // host:port
 	log     *slog.Logger
 
-	signs atomic.Bool // it has sent a Message-Authenticator
-
 	mu      sync.Mutex
+	signer  signing.Peer
 	down    bool
 	retryAt time.Time // when it gets its place in the order back
 }
@@ -97,7 +96,7 @@ func (s *server) failed(err error) {
 	defer s.mu.Unlock()
 	if !s.down {
 		s.down = true
-		s.log.Warn("RADIUS server gives no reply: it is asked last for a while", "server", s.address, "error", err)
+		s.log.Warn("RADIUS server gives no reply and is asked last for a while", "server", s.address, "error", err)
 	}
 	s.retryAt = time.Now().Add(askedLast)
 }
@@ -145,8 +144,10 @@ type errUnreachable struct{ error }
 func (t turn) exchange(ctx context.Context, conn net.Conn, request *radius.Packet) (*radius.Packet, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	if t.othersWait {
-		conn = &watched{conn, func(err error) { cancel(errUnreachable{err}) }}
+	w := &watched{Conn: conn, unreachable: func(err error) { cancel(errUnreachable{err}) }}
+	defer w.stop()
+	if conn = w; !t.othersWait {
+		w.patience = max(cmp.Or(t.auth.RefusedFor, DefaultRefusedFor), t.interval()) + refusedMargin
 	}
 	exchanger, delay := t.exchanger(), t.interval()
 	exchanger.Dial = func(context.Context, string, string) (net.Conn, error) { return conn, nil }
@@ -158,9 +159,8 @@ func (t turn) exchange(ctx context.Context, conn net.Conn, request *radius.Packe
 	reply, err := exchanger.Exchange(ctx, request, t.address)
 	there := isThere()
 	if err == nil {
-		if _, signed := reply.Lookup(rfc2869.MessageAuthenticator_Type); signed {
-			t.signs.Store(true)
-		}
+		_, signed := reply.Lookup(rfc2869.MessageAuthenticator_Type)
+		t.learn(signed)
 		t.replied()
 		return reply, nil
 	}
@@ -189,9 +189,31 @@ func (s *server) exchanger() *radius.Exchanger {
 	return &radius.Exchanger{
 		Interval:        s.interval(),
 		Tries:           cmp.Or(s.auth.Tries, DefaultTries),
-		UnsignedReplies: s.UnsignedReplies && !s.signs.Load(),
+		UnsignedReplies: s.acceptsUnsigned(),
 		Dial:            s.auth.DialContext,
 	}
+}
+
+// learn notes whether a reply was signed.
+func (s *server) learn(signed bool) {
+	s.mu.Lock()
+	learned, _ := s.signer.See(signed, time.Now())
+	s.mu.Unlock()
+	if learned && s.Replies == LearnSigned {
+		s.log.Info("RADIUS server signs all its replies; unsigned ones will be ignored from now on", "server", s.address)
+	}
+}
+
+func (s *server) acceptsUnsigned() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Replies == AcceptUnsigned || s.Replies == LearnSigned && !s.signer.Must()
+}
+
+func (s *server) forgetSigner() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.signer = signing.Peer{}
 }
 
 // status sends a Status-Server (RFC 5997).
@@ -216,18 +238,34 @@ func (s *server) statusAfter(ctx context.Context, delay time.Duration) (isThere 
 	}
 }
 
-// watched is a connection that tells when nobody listens at the other end, as
-// an ICMP message says. The Exchanger would try again, for a server that
-// restarts; with others to ask there is no need to wait for that.
+// refusedMargin leaves time for the reply to the last try.
+const refusedMargin = 200 * time.Millisecond
+
+// watched is a connection that reports when the other end refuses, as an ICMP
+// message says, and goes on refusing for a while: the server may restart.
 type watched struct {
 	net.Conn
+	patience    time.Duration // zero: others can be asked, so there is no need to wait
 	unreachable func(error)
+	timer       *time.Timer
 }
 
 func (w *watched) Read(b []byte) (int, error) {
 	n, err := w.Conn.Read(b)
-	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed) {
+	switch {
+	case err == nil:
+		w.stop()
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, net.ErrClosed):
+	case w.patience == 0:
 		w.unreachable(err)
+	case w.timer == nil:
+		w.timer = time.AfterFunc(w.patience, func() { w.unreachable(err) })
 	}
 	return n, err
+}
+
+func (w *watched) stop() {
+	if w.timer != nil {
+		w.timer.Stop()
+	}
 }

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/radmfa/radmfa/primary/ldapauth"
-	"github.com/radmfa/radmfa/primary/radiusauth"
+	"github.com/radmfa/radmfa/radius"
 )
 
 // Kind is a kind of value.
@@ -164,17 +164,17 @@ func checkListen(s string) error {
 // paloAlto is a word for PaloAlto-Client-Source-IP.
 const paloAlto = "paloalto"
 
-func parseAttribute(s string) (radiusauth.Kind, error) {
+func parseAttribute(s string) (radius.AttributeType, error) {
 	if strings.EqualFold(s, paloAlto) {
-		return radiusauth.Kind{Vendor: 25461, Type: 7}, nil
+		return radius.AttributeType{Vendor: 25461, Type: 7}, nil
 	}
-	return radiusauth.ParseKind(s)
+	return radius.ParseAttributeType(s)
 }
 
-func parseAttributes(s string) ([]radiusauth.Kind, error) {
-	var kinds []radiusauth.Kind
+func parseAttributes(s string) ([]radius.AttributeType, error) {
+	var kinds []radius.AttributeType
 	for _, name := range splitList(s) {
-		kind, err := radiusauth.ParseKind(name)
+		kind, err := radius.ParseAttributeType(name)
 		if err != nil {
 			return nil, err
 		}

@@ -17,7 +17,6 @@ import (
 
 	"golang.org/x/text/encoding"
 
-	"github.com/radmfa/radmfa/primary/radiusauth"
 	"github.com/radmfa/radmfa/radius"
 )
 
@@ -130,13 +129,13 @@ func (s *Section) Prefixes(name string) []netip.Prefix { p, _ := parsePrefixes(s
 func (s *Section) Codec(name string) encoding.Encoding { e, _ := parseCodec(s.Text(name)); return e }
 
 // Attribute returns a kind of RADIUS attribute.
-func (s *Section) Attribute(name string) radiusauth.Kind {
+func (s *Section) Attribute(name string) radius.AttributeType {
 	k, _ := parseAttribute(s.Text(name))
 	return k
 }
 
 // Attributes returns kinds of RADIUS attributes.
-func (s *Section) Attributes(name string) []radiusauth.Kind {
+func (s *Section) Attributes(name string) []radius.AttributeType {
 	kinds, _ := parseAttributes(s.Text(name))
 	return kinds
 }

@@ -222,26 +222,3 @@ func ExampleEncryptKeys() {
 	fmt.Println(tag, password)
 	// Output: 1 vlan key
 }
-
-func TestLookupVendorFindsTheFirstInWhicheverVendorSpecific(t *testing.T) {
-	vsa := func(vendor uint32, inner ...radius.AVP) *radius.AVP {
-		value, err := radius.NewVendorSpecific(vendor, inner...)
-		require.NoError(t, err)
-		return &radius.AVP{Type: 26, Attribute: value}
-	}
-	attributes := radius.Attributes{
-		{Type: 7, Attribute: radius.Attribute("no vendor's")},
-		{Type: 26, Attribute: radius.Attribute("odd")},
-		vsa(9, radius.AVP{Type: 7, Attribute: radius.Attribute("another vendor's")}),
-		vsa(25461, radius.AVP{Type: 1, Attribute: radius.Attribute("one")}, radius.AVP{Type: 7, Attribute: radius.Attribute("first")}),
-		vsa(25461, radius.AVP{Type: 7, Attribute: radius.Attribute("second")}, radius.AVP{Type: 8}),
-	}
-	value, ok := radius.LookupVendor(attributes, 25461, 7)
-	assert.True(t, ok)
-	assert.Equal(t, "first", string(value))
-	value, ok = radius.LookupVendor(attributes, 25461, 8)
-	assert.True(t, ok, "there, and empty")
-	assert.Empty(t, value)
-	_, ok = radius.LookupVendor(attributes, 25461, 9)
-	assert.False(t, ok)
-}

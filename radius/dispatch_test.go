@@ -145,13 +145,13 @@ func TestConnectionsWithOtherAddressesAreServed(t *testing.T) {
 	conn := &scriptedConn{}
 	for address, want := range map[string]string{"192.0.2.1:7": "192.0.2.1:7", "[fe80::1%eth0]:7": "[fe80::1%eth0]:7"} {
 		conn.read = func([]byte) (int, net.Addr, error) { return 3, namedAddr(address), nil }
-		n, source, err := newPacketConn(conn).ReadFromUDPAddrPort(nil)
+		n, from, err := newPacketConn(conn).read(nil)
 		require.NoError(t, err)
 		assert.Equal(t, 3, n)
-		assert.Equal(t, want, source.String())
+		assert.Equal(t, want, from.addr.String())
 	}
 	conn.read = func([]byte) (int, net.Addr, error) { return 3, namedAddr("/run/socket"), nil }
-	_, _, err := newPacketConn(conn).ReadFromUDPAddrPort(nil)
+	_, _, err := newPacketConn(conn).read(nil)
 	assert.ErrorContains(t, err, `"/run/socket" is not an IP address and port`)
 }
 
@@ -187,31 +187,29 @@ func TestASmallReceiveBufferIsWarnedOf(t *testing.T) {
 	assert.Contains(t, log.String(), "want=1073741824")
 }
 
-// Senders that are remembered for MessageAuthenticatorAuto are bounded.
+// Devices that are remembered for MessageAuthenticatorAuto are bounded.
 func TestTheSignersAreBounded(t *testing.T) {
 	server := testServer(t, io.Discard)
-	ses := server.newSession(new(scriptedConn))
-	defer ses.cancel()
 	w := scanned(t, mustSign(t, &Packet{Code: CodeAccessRequest}, vectorSecret))
 	client, k := &Client{Secret: vectorSecret}, newKey(vectorSecret)
 	for i := range maxSigners + 10 {
-		source := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		_, ok := ses.verify(w, source, client, k)
+		source := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1)
+		_, ok := server.verify(w, source, client, k)
 		require.True(t, ok)
 	}
-	assert.Len(t, ses.signers, maxSigners)
+	assert.Len(t, server.signers.devices, maxSigners)
 }
 
 // A source may make a Client for each datagram.
 func TestTheKeysAreBounded(t *testing.T) {
-	ses := testServer(t, io.Discard).newSession(new(scriptedConn))
-	defer ses.cancel()
+	socket := testServer(t, io.Discard).newSocket(new(scriptedConn))
+	defer socket.cancel()
 	for range 2 * maxKeys {
-		assert.NotNil(t, ses.keyOf(&Client{Secret: vectorSecret}))
-		require.LessOrEqual(t, len(ses.keys), maxKeys)
+		assert.NotNil(t, socket.keyOf(&Client{Secret: vectorSecret}))
+		require.LessOrEqual(t, len(socket.keys), maxKeys)
 	}
 	same := &Client{Secret: "same"}
-	assert.Same(t, ses.keyOf(same), ses.keyOf(same))
+	assert.Same(t, socket.keyOf(same), socket.keyOf(same))
 }
 
 // FuzzReceive gives any bytes to the whole server: each datagram is counted
@@ -232,14 +230,14 @@ func FuzzReceive(f *testing.F) {
 		conn := new(scriptedConn)
 		server := testServer(t, io.Discard)
 		server.Logger = discard
-		ses := server.newSession(conn)
+		socket := server.newSocket(conn)
 		source := netip.MustParseAddrPort("198.51.100.1:1")
 		if known {
 			source = netip.MustParseAddrPort("192.0.2.1:1")
 		}
-		ses.receive(b, source)
-		ses.endReading()
-		require.NoError(t, ses.stop(context.Background()))
+		socket.receive(b, peer{addr: source})
+		socket.endReceiving()
+		require.NoError(t, socket.stop(context.Background()))
 
 		stats := server.Stats()
 		dropped := uint64(0)
@@ -295,18 +293,18 @@ func TestTheLimiterCountsWhatItHides(t *testing.T) {
 }
 
 // The contexts and writers of requests are ours, and get into logs by mistake.
-func TestATaskPrintsNothingOfItsRequest(t *testing.T) {
+func TestARequestPrintsNothing(t *testing.T) {
 	p := &Packet{Code: CodeAccessRequest}
 	require.NoError(t, rfc2865.State_SetString(p, "0123456789abcdef"))
 	w := scanned(t, mustSign(t, p, vectorSecret))
 	server := testServer(t, io.Discard)
-	ses := server.newSession(new(scriptedConn))
-	defer ses.cancel()
+	socket := server.newSocket(new(scriptedConn))
+	defer socket.cancel()
 	client := server.Clients.Client(netip.MustParseAddr("192.0.2.1"))
-	task := &task{Context: ses.ctx, ses: ses, source: netip.MustParseAddrPort("192.0.2.1:9"),
-		client: client, key: ses.keyOf(client), wire: w}
-	task.wire.parse(&task.packet, task.key.secret)
-	out := printed(t, task)
+	r := &request{Context: socket.ctx, dispatcher: socket.dispatcher, peer: peer{addr: netip.MustParseAddrPort("192.0.2.1:9")},
+		client: client, key: socket.keyOf(client), wire: w}
+	r.wire.parse(&r.packet, r.key.secret)
+	out := printed(t, r)
 	assert.Contains(t, out, "radius.request(192.0.2.1:9)")
 	for _, hidden := range []string{vectorSecret, "0123456789abcdef"} {
 		assertHidden(t, out, hidden)

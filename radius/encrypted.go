@@ -51,60 +51,6 @@ func EncryptKeys(attributes Attributes, secret Secret, requestAuthenticator [16]
 	return mapKeys(attributes, c.encrypt)
 }
 
-// ParseVendorSpecific returns the vendor's SMI number and its attributes from
-// the value of a Vendor-Specific. It reports false when the value has not the
-// form that RFC 2865 section 5.26 recommends. The attributes share its bytes.
-func ParseVendorSpecific(value Attribute) (vendor uint32, attributes []AVP, ok bool) {
-	if len(value) < 4+2 {
-		return 0, nil, false
-	}
-	vendor = binary.BigEndian.Uint32(value)
-	for rest := value[4:]; len(rest) > 0; {
-		if len(rest) < 2 || rest[1] < 2 || int(rest[1]) > len(rest) {
-			return 0, nil, false
-		}
-		size := int(rest[1])
-		attributes = append(attributes, AVP{Type: Type(rest[0]), Attribute: rest[2:size:size]})
-		rest = rest[size:]
-	}
-	return vendor, attributes, true
-}
-
-// LookupVendor returns the first attribute of that type and vendor, out of
-// whichever Vendor-Specific holds it, and whether there is one. It shares the bytes.
-func LookupVendor(attributes Attributes, vendor uint32, t Type) (Attribute, bool) {
-	for _, a := range attributes {
-		if a.Type != typeVendorSpecific {
-			continue
-		}
-		id, inner, ok := ParseVendorSpecific(a.Attribute)
-		if !ok || id != vendor {
-			continue
-		}
-		for _, in := range inner {
-			if in.Type == t {
-				return in.Attribute, true
-			}
-		}
-	}
-	return nil, false
-}
-
-// NewVendorSpecific is the reverse of ParseVendorSpecific. It is an error when
-// the value would have more than the 253 bytes of an attribute.
-func NewVendorSpecific(vendor uint32, attributes ...AVP) (Attribute, error) {
-	value := binary.BigEndian.AppendUint32(nil, vendor)
-	for _, a := range attributes {
-		if a.Type < 0 || a.Type > 255 || len(value)+2+len(a.Attribute) > 253 {
-			return nil, fmt.Errorf("radius: attribute %d of vendor %d, of %d bytes, has no room in a Vendor-Specific",
-				a.Type, vendor, len(a.Attribute))
-		}
-		value = append(value, byte(a.Type), byte(2+len(a.Attribute)))
-		value = append(value, a.Attribute...)
-	}
-	return value, nil
-}
-
 // keyKind is how an attribute is encrypted.
 type keyKind int
 

@@ -1,0 +1,193 @@
+package radius
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	// maxIdle is how many goroutines are kept for the next requests: a new one
+	// has to grow its stack first.
+	maxIdle = 64
+	// maxKeys bounds how many secrets are kept ready.
+	maxKeys = 1 << 12
+	// maxUnsignedProxyState is how many bytes of Proxy-State an unsigned request
+	// may have unless it comes from a proxy. The collision of CVE-2024-3596 needs
+	// several times as much; a NAS sends none.
+	maxUnsignedProxyState = 128
+)
+
+// peer is where a datagram came from, and which address it was sent to.
+type peer struct {
+	addr netip.AddrPort
+	info packetInfo
+}
+
+// sender sends a reply to a peer.
+type sender interface {
+	send(reply []byte, to peer) error
+}
+
+// dispatcher decides what becomes of each datagram: it finds the client, verifies
+// the packet, and gives a new request to the handler. It knows no socket.
+type dispatcher struct {
+	server  *Server
+	out     sender
+	local   net.Addr
+	replies *replyCache
+	keys    map[*Client]*key // the secrets; only receive uses it
+
+	ctx    context.Context // of all requests
+	cancel context.CancelFunc
+
+	requests chan *request  // to an idle goroutine; closed when nothing is received any more
+	idle     atomic.Int32   // how many goroutines wait for a request
+	running  sync.WaitGroup // the receiver, and the goroutines for handlers
+}
+
+func (s *Server) newDispatcher(local net.Addr, out sender) *dispatcher {
+	d := &dispatcher{
+		server: s, out: out, local: local,
+		replies: newReplyCache(orDefault(s.MaxInFlight, defaultMaxInFlight),
+			orDefault(s.AnswerMemory, defaultAnswerMemory)),
+		keys:     make(map[*Client]*key),
+		requests: make(chan *request),
+	}
+	d.running.Add(1) // until endReceiving
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	return d
+}
+
+func (d *dispatcher) endReceiving() {
+	close(d.requests)
+	d.running.Done()
+}
+
+// receive handles one datagram. Nothing is allocated for it and no goroutine
+// started before the sender is known and the packet verified.
+func (d *dispatcher) receive(datagram []byte, from peer) {
+	s := d.server
+	from.addr = netip.AddrPortFrom(from.addr.Addr().Unmap(), from.addr.Port())
+	client := s.Clients.Client(from.addr.Addr())
+	drop := func(reason DropReason) {
+		s.drop(Drop{Reason: reason, Source: from.addr, Client: client, Length: len(datagram)})
+	}
+	if client == nil || client.Secret == "" {
+		drop(DropUnknownClient)
+		return
+	}
+	w, err := scan(datagram)
+	if err != nil || w.proxyStates > maxProxyStates {
+		drop(DropMalformed)
+		return
+	}
+	code := Code(w.bytes[0])
+	if code != CodeAccessRequest && code != CodeStatusServer {
+		drop(DropCode)
+		return
+	}
+	k := d.keyOf(client)
+	if reason, ok := s.verify(w, from.addr, client, k); !ok {
+		drop(reason)
+		return
+	}
+	if code == CodeStatusServer {
+		d.answerStatus(w, from, k)
+		return
+	}
+	id := d.replies.key(from.addr, w)
+	switch reply, state := d.replies.begin(id, client); state {
+	case tooMany:
+		drop(DropTooManyInFlight)
+	case inFlight:
+		s.joined.Add(1)
+	case replied:
+		s.repeated.Add(1)
+		d.send(reply, from)
+	case fresh:
+		s.handled.Add(1)
+		d.start(&request{Context: d.ctx, dispatcher: d, peer: from, client: client, key: k, id: id, wire: w.clone()})
+	}
+}
+
+// keyOf returns the client's secret, ready for use.
+func (d *dispatcher) keyOf(client *Client) *key {
+	k := d.keys[client]
+	if k == nil {
+		if len(d.keys) >= maxKeys {
+			clear(d.keys)
+		}
+		k = newKey(client.Secret)
+		d.keys[client] = k
+	}
+	return k
+}
+
+// verify reports whether the packet may be served, or else why not.
+func (s *Server) verify(w wire, source netip.AddrPort, client *Client, k *key) (DropReason, bool) {
+	signed := w.macAt != 0
+	if signed && !w.signed(k, w.authenticator()) {
+		return DropBadMessageAuthenticator, false
+	}
+	if Code(w.bytes[0]) == CodeStatusServer { // RFC 5997 section 3
+		return DropNoMessageAuthenticator, signed
+	}
+	switch policy := client.MessageAuthenticator; {
+	case policy == MessageAuthenticatorAuto && !s.permitUnsigned(client, source, signed):
+		return DropNoLongerSigned, false
+	case signed:
+		return 0, true
+	case policy == MessageAuthenticatorRequired, w.eap: // RFC 3579 section 3.2
+		return DropNoMessageAuthenticator, false
+	case w.proxyStates > maxUnsignedProxyState && !client.Proxy:
+		return DropProxyState, false
+	}
+	return 0, true
+}
+
+// answerStatus answers a Status-Server as RFC 5997 section 4.2 says, without a
+// handler, since those may all be waiting.
+func (d *dispatcher) answerStatus(w wire, to peer, k *key) {
+	d.server.statuses.Add(1)
+	h := hashers.Get().(*hasher)
+	defer hashers.Put(h)
+	if b, err := h.reply(&Packet{Code: CodeAccessAccept}, k, w); err == nil {
+		d.send(b, to)
+	}
+}
+
+func (d *dispatcher) send(reply []byte, to peer) {
+	if err := d.out.send(reply, to); err != nil {
+		s := d.server
+		s.writeLog.log(s.logger(), slog.LevelWarn, "radius: a reply could not be sent",
+			slog.String("to", to.addr.String()), slog.Any("error", err))
+	}
+}
+
+// start gives the request to an idle goroutine or to a new one.
+func (d *dispatcher) start(r *request) {
+	select {
+	case d.requests <- r:
+	default:
+		d.running.Add(1)
+		go d.work(r)
+	}
+}
+
+// work handles requests until enough other goroutines are idle.
+func (d *dispatcher) work(r *request) {
+	defer d.running.Done()
+	for ok := true; ok; {
+		r.run()
+		if d.idle.Add(1) > maxIdle {
+			d.idle.Add(-1)
+			return
+		}
+		r, ok = <-d.requests
+		d.idle.Add(-1)
+	}
+}

@@ -1,2 +1,0 @@
-package radius
-func ReplyAttributes(code Code, attributes Attributes) Attributes { return attributes }
