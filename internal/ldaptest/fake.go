@@ -253,7 +253,8 @@ func (f *Fake) find(base string, scope int64, filter *ber.Packet) (Answer, []Ent
 		same := strings.EqualFold(e.DN, base)
 		below := strings.HasSuffix(strings.ToLower(e.DN), ","+strings.ToLower(base))
 		exists = exists || same || below
-		if (same || below && scope == ldap.ScopeWholeSubtree) && f.matches(e, filter) {
+		child := below && !strings.Contains(e.DN[:len(e.DN)-len(base)-1], ",")
+		if inScope := map[int64]bool{ldap.ScopeBaseObject: same, ldap.ScopeSingleLevel: child, ldap.ScopeWholeSubtree: same || below}[scope]; inScope && f.matches(e, filter) {
 			found = append(found, e)
 		}
 	}

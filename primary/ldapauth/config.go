@@ -70,8 +70,8 @@ func (d *directory) checkScalars() error {
 		return errors.New("field ServicePassword is set and ServiceUser is not")
 	case d.ServiceUser != "" && d.ServicePassword == "":
 		return errors.New("field ServiceUser is set and ServicePassword is not")
-	case d.Timeout < 0 || d.IdleTimeout < 0 || d.MaxConns < 0:
-		return errors.New("one of Timeout, IdleTimeout and MaxConns is negative")
+	case d.Timeout < 0 || d.IdleTimeout < 0 || d.MaxConns < 0 || d.RefusedFor < 0:
+		return errors.New("one of Timeout, IdleTimeout, MaxConns and RefusedFor is negative")
 	case d.Transport < StartTLS || d.Transport > Clear:
 		return fmt.Errorf("unknown Transport %d", d.Transport)
 	case d.Bind < Simple || d.Bind > NTLM:
@@ -185,6 +185,9 @@ func (d *directory) setAttributes() {
 		if r.Attribute != "" {
 			d.attributes = append(d.attributes, r.Attribute)
 		}
+	}
+	if d.ReportGroups {
+		d.attributes = append(d.attributes, "memberOf")
 	}
 	if len(d.allGroups()) > 0 {
 		d.attributes = append(d.attributes,

@@ -20,6 +20,7 @@ import (
 type conn struct {
 	*ldap.Conn
 
+	host      *host
 	raw       net.Conn // closing it ends whatever hangs in Conn
 	reused    bool
 	cut       bool // raw was closed because a ctx ended
@@ -60,7 +61,7 @@ func (h *host) connect(ctx context.Context) (*conn, error) {
 		}
 		wire = secured
 	}
-	c := &conn{Conn: ldap.NewConn(wire, h.dir.Transport == LDAPS), raw: raw}
+	c := &conn{Conn: ldap.NewConn(wire, h.dir.Transport == LDAPS), host: h, raw: raw}
 	c.Start()
 	if h.dir.Transport == StartTLS {
 		err := c.do(ctx, func(c *conn) error {
@@ -86,14 +87,14 @@ func (c *conn) do(ctx context.Context, op func(*conn) error) error {
 	return err
 }
 
-// retire takes leave of the directory and closes an idle connection.
+// retire unbinds and closes an idle connection.
 func (c *conn) retire() {
 	_ = c.raw.SetDeadline(time.Now().Add(time.Second))
 	_ = c.Unbind()
 	c.kill()
 }
 
-// kill closes the connection without a word.
+// kill closes the connection without unbinding.
 func (c *conn) kill() {
 	_ = c.raw.Close()
 	_ = c.Close()

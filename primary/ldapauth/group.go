@@ -33,7 +33,7 @@ type membership struct {
 	outer  map[string]bool // keys of the groups around; nil: not yet known
 }
 
-// permit rejects an entry that the groups do not let in.
+// permit checks the entry against allowed and denied groups.
 func (m *membership) permit() error {
 	for _, g := range m.dir.denied {
 		in, err := m.in(g)

@@ -1,18 +1,21 @@
 package ldapauth
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"sync"
+	"syscall"
 	"time"
 
+	"github.com/radmfa/radmfa/internal/deadline"
 	"github.com/radmfa/radmfa/primary"
 )
 
-// askedLast is how long a host that failed is asked last.
-const askedLast = 30 * time.Second
+// demotion is how long a host that failed is asked last.
+const demotion = 30 * time.Second
 
 // host is one server of the directory.
 type host struct {
@@ -22,6 +25,7 @@ type host struct {
 	pool [2]pool // by role
 
 	mu        sync.Mutex
+	domain    *domain   // nil: not known yet
 	downSince time.Time // zero while it works
 	retryAt   time.Time // when it gets its place in the order back
 }
@@ -67,12 +71,21 @@ func (d *directory) round(ctx context.Context, hosts []*host, r *primary.Request
 		}
 		var unfit *openError
 		if lost := !usable(err); lost || errors.As(err, &unfit) {
-			if away := h.down(started, err); lost && away < d.timeout() {
+			if away := h.down(started, err); lost && away < d.patience(err) {
 				again = append(again, h)
 			}
 		}
 	}
 	return nil, again, errors.Join(failures...)
+}
+
+// patience is how long a host that went away is waited for, so that its restart
+// costs no login.
+func (d *directory) patience(err error) time.Duration {
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return cmp.Or(d.RefusedFor, DefaultRefusedFor)
+	}
+	return d.timeout()
 }
 
 // order returns the hosts, those last that failed a short time ago.
@@ -100,7 +113,7 @@ func (h *host) trusted(now time.Time) bool {
 	if now.Before(h.retryAt) {
 		return false
 	}
-	h.retryAt = now.Add(askedLast)
+	h.retryAt = now.Add(demotion)
 	return true
 }
 
@@ -119,10 +132,10 @@ func (h *host) down(started time.Time, err error) time.Duration {
 	defer h.mu.Unlock()
 	now := time.Now()
 	if h.downSince.IsZero() {
-		h.downSince = started
+		h.downSince, h.domain = started, nil
 		h.dir.log.Warn("LDAP host failed", "host", h.addr, "error", err)
 	}
-	h.retryAt = now.Add(askedLast)
+	h.retryAt = now.Add(demotion)
 	return now.Sub(h.downSince)
 }
 
@@ -141,6 +154,9 @@ func (h *host) login(ctx context.Context, hostsLeft int, r *primary.Request) (*p
 		u, err = h.dir.find(c, r.Username)
 		return err
 	})
+	if errors.Is(err, primary.ErrRejected) {
+		_ = h.use(ctx, binder, h.dir.bindNobody) // so that it takes as long as a wrong password
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +164,7 @@ func (h *host) login(ctx context.Context, hostsLeft int, r *primary.Request) (*p
 	if err != nil {
 		return nil, err
 	}
-	return &primary.Result{Attributes: u.reply}, nil
+	return &primary.Result{Username: u.name, Groups: u.groups, Attributes: u.reply}, nil
 }
 
 func (h *host) dropIdle() {
@@ -162,25 +178,16 @@ type openError struct{ error }
 
 func (e *openError) Unwrap() error { return e.error }
 
-// use runs op on a connection. When the directory hung up on an idle one op
-// runs again on another.
+// use runs op on a connection. When the directory hung up on an idle one, or
+// keeps silent on it, op runs again on another.
 func (h *host) use(ctx context.Context, r role, op func(*conn) error) error {
-	pool := &h.pool[r]
 	for {
-		c, err := pool.take(ctx)
+		c, err := h.pool[r].take(ctx)
 		if err != nil {
 			return err
 		}
-		if c == nil {
-			if c, err = h.open(ctx, r); err != nil {
-				pool.put(nil, false)
-				return &openError{err}
-			}
-		}
-		err = c.do(ctx, op)
-		keep := usable(err) && !c.cut
-		pool.put(c, keep)
-		if keep || !c.reused {
+		again, err := h.useOne(ctx, c, r, op)
+		if !again {
 			return err
 		}
 		h.dropIdle() // they may be cut off without knowing, like this one
@@ -189,3 +196,27 @@ func (h *host) use(ctx context.Context, r role, op func(*conn) error) error {
 		}
 	}
 }
+
+// useOne runs op on c, which came out of the pool, or on a new connection where c
+// is nil. It reports whether op should run again on another one.
+func (h *host) useOne(ctx context.Context, c *conn, r role, op func(*conn) error) (again bool, err error) {
+	keep := false
+	defer func() { h.pool[r].put(c, keep) }() // also when op panics
+	if c == nil {
+		if c, err = h.open(ctx, r); err != nil {
+			return false, &openError{err}
+		}
+	}
+	if c.reused {
+		var cancel context.CancelFunc
+		ctx, cancel = deadline.Share(ctx, reusedShare)
+		defer cancel()
+	}
+	err = c.do(ctx, op)
+	keep = usable(err) && !c.cut
+	return !keep && c.reused, err
+}
+
+// reusedShare is the part of the time that a connection gets which was idle: it
+// may be silent because a firewall on the way has forgotten it.
+const reusedShare = 3

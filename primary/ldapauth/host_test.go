@@ -12,6 +12,7 @@ import (
 
 	"github.com/radmfa/radmfa/internal/ldaptest"
 	"github.com/radmfa/radmfa/primary"
+	"github.com/radmfa/radmfa/radius"
 )
 
 // inBubble runs a test with fake time and two hosts, a:389 and b:389.
@@ -70,7 +71,7 @@ func TestFailedHostGetsItsPlaceBackByOneLogin(t *testing.T) {
 		require.NoError(t, login(t, auth, "jdoe", "jdoe-pw"))
 		dialed := a.Dialed.Load()
 
-		time.Sleep(askedLast + time.Second)
+		time.Sleep(demotion + time.Second)
 		var wg sync.WaitGroup
 		slow := make(chan time.Duration, 10)
 		for range 10 {
@@ -92,7 +93,7 @@ func TestFailedHostGetsItsPlaceBackByOneLogin(t *testing.T) {
 		assert.Equal(t, dialed+1, a.Dialed.Load())
 
 		a.Hung.Store(false)
-		time.Sleep(askedLast + time.Second)
+		time.Sleep(demotion + time.Second)
 		searches := b.Searches.Load()
 		require.NoError(t, login(t, auth, "jdoe", "jdoe-pw"))
 		require.NoError(t, login(t, auth, "jdoe", "jdoe-pw"))
@@ -300,4 +301,31 @@ func TestManyLoginsAtOnceGetTheirOwnAnswers(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// A panic of a caller's function must not cost a connection of the pool.
+func TestAPanicCostsNoConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		auth := fakeAuth(t, network{"a:389": fakeDirectory(person("alice", "mail=x"))})
+		auth.MaxConns = 1
+		auth.Reply = []ReplyAttribute{{Type: 25, Attribute: "mail", Encode: func(string) (radius.Attribute, error) { panic("oops") }}}
+		for range 3 {
+			assert.Panics(t, func() { _ = login(t, auth, "alice", "alice-pw") })
+		}
+		assert.Error(t, login(t, auth, "nobody", "x"), "there is a connection")
+	})
+}
+
+// A firewall on the way has forgotten an idle connection.
+func TestASilentIdleConnectionCostsPartOfTheTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fakeDirectory()
+		auth := fakeAuth(t, network{"a:389": f})
+		require.NoError(t, login(t, auth, "jdoe", "jdoe-pw"))
+		f.Hung.Store(true) // those that are open
+		time.AfterFunc(time.Second, func() { f.Hung.Store(false) })
+		begin := time.Now()
+		require.NoError(t, login(t, auth, "jdoe", "jdoe-pw"))
+		assert.Less(t, time.Since(begin), 8*time.Second)
+	})
 }

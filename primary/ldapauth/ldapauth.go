@@ -38,11 +38,12 @@ const (
 	DefaultTimeout     = 10 * time.Second
 	DefaultIdleTimeout = time.Minute
 	DefaultMaxConns    = 16
+	DefaultRefusedFor  = 2 * time.Second
 )
 
 // Authenticator is a primary.Authenticator that asks a directory. Hosts and
-// BaseDN are required; set the fields before the first use and leave them alone
-// then. It must not be copied. All methods may be called concurrently.
+// BaseDN are required. Do not modify or copy an Authenticator after first use. All
+// methods may be called concurrently.
 //
 // Its errors that are not primary.ErrRejected say which host failed in what,
 // and what to set.
@@ -78,23 +79,27 @@ type Authenticator struct {
 	// zero value is Simple.
 	Bind BindKind
 
-	// Domain and Workstation are what NTLM binds name as the NetBIOS domain of
-	// the accounts and as this computer. Empty: the directory's own domain, no
-	// computer. Simple binds use neither.
-	Domain, Workstation string
+	// Domain is the NetBIOS name of the accounts' domain: what users may type
+	// before their name (DOMAIN\name), and what NTLM binds name. Empty: what an
+	// Active Directory calls itself; other directories have none.
+	Domain string
+
+	// Workstation is what NTLM binds name as this computer. Empty: nothing.
+	Workstation string
 
 	// BaseDN is the entry below which users are.
 	BaseDN string
 
-	// UsernameAttribute holds the names that users type. Empty: sAMAccountName.
-	// DOMAIN\name is looked up as name.
+	// UsernameAttribute contains the names that users type. Its value, as the
+	// directory spells it, is the account's name in the Result, whatever was typed.
+	// Empty: sAMAccountName. DOMAIN\name is looked up as name if DOMAIN is the
+	// directory's own, by its NetBIOS or DNS name, and is rejected otherwise.
 	//
 	// A directory may find "jdoe" also for "jdoe " or "jdóe"; such a name is
-	// refused, because the second factor would know it as another user. Only
-	// upper and lower case may differ.
+	// refused. Only upper and lower case may differ.
 	UsernameAttribute string
 
-	// AtAttribute holds names that contain "@". Empty: userPrincipalName.
+	// AtAttribute contains names with an "@". Empty: userPrincipalName.
 	AtAttribute string
 
 	// Filter is an LDAP filter (RFC 4515) that users must match too. Empty: none.
@@ -111,6 +116,10 @@ type Authenticator struct {
 	// NestedGroups counts the members of groups within groups too.
 	NestedGroups bool
 
+	// ReportGroups puts the DNs of the user's groups into the Result, as memberOf
+	// lists them, at most 1,000: the direct ones, without the primary group.
+	ReportGroups bool
+
 	// GroupBaseDN is the entry below which NestedGroups looks for groups within
 	// groups, except on Active Directory, which does that itself. Empty: the part
 	// that BaseDN and the groups' DNs have in common.
@@ -124,6 +133,10 @@ type Authenticator struct {
 	// away less than Timeout ago is waited for, so that its restart costs no
 	// login. Zero: DefaultTimeout.
 	Timeout time.Duration
+
+	// RefusedFor is how long a directory is waited for whose port refuses
+	// connections. Zero: DefaultRefusedFor.
+	RefusedFor time.Duration
 
 	// MaxConns is how many connections to one host there may be for searches,
 	// and how many for the users' binds. Logins wait for a free one. Zero:
@@ -211,7 +224,8 @@ type ReplyAttribute struct {
 // Authenticate implements primary.Authenticator. It refuses a password that is
 // empty or contains a NUL without asking the directory. The Message of a Rejection
 // is empty except where the directory said that the password was right but has
-// expired or may not be used, or that the account is locked.
+// expired or may not be used. A name that the directory does not know takes as
+// long as a wrong password.
 func (a *Authenticator) Authenticate(ctx context.Context, r *primary.Request) (*primary.Result, error) {
 	if r.Password == "" {
 		return nil, &primary.Rejection{Reason: "empty password"}

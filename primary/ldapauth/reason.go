@@ -11,12 +11,11 @@ import (
 )
 
 // The texts for users, which give nothing away: the directory says these things
-// only when the password was right. That an account is locked some say with any
-// password; a directory can be told not to (ppolicy_use_lockout in OpenLDAP).
+// only when the password was right. That an account is locked it says with any
+// password, so that has no text.
 const (
 	expiredText         = "Your password has expired. Change it and log in again."
 	mustChangeText      = "You must change your password before you can log in here."
-	lockedText          = "Your account is locked. Try again later or ask your administrator."
 	disabledText        = "Your account is disabled."
 	accountExpiredText  = "Your account has expired."
 	hoursText           = "You may not log in at this time."
@@ -46,7 +45,7 @@ func verdict(answer *ldap.Error, controls []ldap.Control) (message, reason strin
 		case ldap.BeheraPasswordExpired:
 			return expiredText, "the password has expired"
 		case ldap.BeheraAccountLocked:
-			return lockedText, "the account is locked"
+			return "", "the account is locked"
 		case ldap.BeheraChangeAfterReset:
 			return mustChangeText, "the password must be changed first"
 		}
@@ -99,7 +98,7 @@ func adVerdict(code string) (message, reason string) {
 	case "773":
 		return mustChangeText, "the password must be changed first"
 	case "775":
-		return lockedText, "the account is locked"
+		return "", "the account is locked"
 	}
 	return "", "refused with Active Directory's code " + code
 }
@@ -146,11 +145,26 @@ func (d *directory) explain(step string, err error) error {
 	switch {
 	case strings.Contains(err.Error(), "x509: "):
 		failure.final = true
-		failure.text += ": set TLSConfig.RootCAs to the CA of the directory, and Hosts to the names in its certificate"
+		failure.text += ": " + certificateHint(err.Error())
 	case d.Bind == NTLM && strings.HasPrefix(step, "bind "):
 		failure.text += ": a directory without NTLM may hang up (Samba does): then set Bind to Simple"
 	}
 	return failure
+}
+
+// certificateHint says what to do about a certificate that is not accepted.
+// go-ldap keeps only the text of what crypto/x509 says.
+func certificateHint(text string) string {
+	has := func(part string) bool { return strings.Contains(text, part) }
+	switch {
+	case has("has expired or is not yet valid"):
+		return "the directory needs a new certificate, or a clock is wrong"
+	case has("legacy Common Name"):
+		return "the certificate has no subject alternative name: give the directory one that names the host there"
+	case has("certificate is valid for"), has("cannot validate certificate for"), has("not valid for any names"):
+		return "set Hosts to the names in its certificate"
+	}
+	return "set TLSConfig.RootCAs to the CA of the directory"
 }
 
 // failure is an error with a text of its own that still is what it wraps.

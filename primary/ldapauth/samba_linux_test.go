@@ -68,6 +68,10 @@ func TestActiveDirectoryUsersAreTreatedAsTheirAccountsSay(t *testing.T) {
 		{"jdoe", "jdoe-pw", "", ""},
 		{"JDoe", "jdoe-pw", "", ""},
 		{`EXAMPLE\jdoe`, "jdoe-pw", "", ""},
+		{`example.com\jdoe`, "jdoe-pw", "", ""},
+		{`zzz\jdoe`, "jdoe-pw", "not the directory's own", ""},
+		{`OTHERDOMAIN\jdoe`, "jdoe-pw", "not the directory's own", ""},
+		{"jdoe@otherdomain.com", "jdoe-pw", "no entry", ""},
 		{"jdoe@example.com", "jdoe-pw", "", ""},
 		{"login.name@corp.example", "upn-pw", "", ""},
 		{"upn", "upn-pw", "", ""},
@@ -82,7 +86,7 @@ func TestActiveDirectoryUsersAreTreatedAsTheirAccountsSay(t *testing.T) {
 		{"disabled", "Not-It-77", "wrong password", ""},
 		{"mustchange", "mustchange-pw", "must be changed", mustChangeText},
 		{"mustchange", "Not-It-77", "wrong password", ""},
-		{"locked", "locked-pw", "the account is locked", lockedText},
+		{"locked", "locked-pw", "the account is locked", ""},
 		{"expired", "expired-pw", "the password has expired", expiredText},
 		{"acctexp", "acctexp-pw", "the account has expired", accountExpiredText},
 		{"hours", "hours-pw", "at this time", hoursText},
@@ -90,8 +94,21 @@ func TestActiveDirectoryUsersAreTreatedAsTheirAccountsSay(t *testing.T) {
 		{"brute", "Not-It-77", "wrong password", ""},
 		{"brute", "Not-It-77", "wrong password", ""},
 		{"brute", "Not-It-77", "wrong password", ""},
-		{"brute", "brute-pw", "the account is locked", lockedText},
+		{"brute", "brute-pw", "the account is locked", ""},
 	})
+}
+
+func TestActiveDirectoryNamesTheAccount(t *testing.T) {
+	a := adAuth(t, samba(t))
+	for typed, account := range map[string]string{
+		"JDOE": "jdoe", `EXAMPLE\jdoe`: "jdoe", "jdoe@example.com": "jdoe", "login.name@corp.example": "upn",
+	} {
+		password := account + "-pw"
+		result, err := a.Authenticate(t.Context(), request(typed, password))
+		if assert.NoError(t, err, typed) {
+			assert.Equal(t, account, result.Username, typed)
+		}
+	}
 }
 
 func TestActiveDirectoryGroups(t *testing.T) {
@@ -185,7 +202,8 @@ func TestRelaxedControllerTakesClearText(t *testing.T) {
 func TestActiveDirectoryRestartedUnderLoadCostsNoLogin(t *testing.T) {
 	s := samba(t)
 	auth := adAuth(t, s)
-	auth.Timeout = 20 * time.Second
+	auth.RefusedFor = 10 * time.Second                             // it takes longer to start than a directory of one process
+	auth.Timeout, auth.RefusedFor = 20*time.Second, 20*time.Second // it takes longer to start than slapd
 	auth.Groups, auth.NestedGroups = []string{adVPN}, true
 	leavesNothing(t, func() {
 		during(t, auth, 20*time.Second, func() {

@@ -1,16 +1,17 @@
 package ldapauth
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/radmfa/radmfa/internal/clean"
+	"github.com/radmfa/radmfa/internal/names"
 	"github.com/radmfa/radmfa/primary"
 	"github.com/radmfa/radmfa/radius"
 )
@@ -18,15 +19,23 @@ import (
 // user is an entry that may log in if the password is right.
 type user struct {
 	dn      string
+	name    string // in the username attribute, as the directory spells it
 	account string // sAMAccountName, for NTLM
+	groups  []string
 	reply   radius.Attributes
 }
 
 // find looks the user up and checks everything but the password.
 func (d *directory) find(c *conn, username string) (*user, error) {
-	name := splitDomain(username)
-	if name == "" || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
-		return nil, rejectf("%q is no user name", username)
+	if err := names.Check(username); err != nil {
+		return nil, rejectf("the user name is refused: %v", err)
+	}
+	name, err := d.bareName(c, username)
+	if err != nil {
+		return nil, err
+	}
+	if name == "" {
+		return nil, rejectf("%q names no user", username)
 	}
 	attr := d.userAttr
 	if strings.Contains(name, "@") {
@@ -37,6 +46,13 @@ func (d *directory) find(c *conn, username string) (*user, error) {
 		return nil, err
 	}
 	u := &user{dn: entry.DN, account: entry.GetEqualFoldAttributeValue("sAMAccountName")}
+	if u.name = accountName(entry, d.userAttr); u.name == "" {
+		return nil, failf("%q has no %s that the service account may read, by which the user is known", u.dn, d.userAttr)
+	}
+	if d.ReportGroups {
+		u.groups = entry.GetEqualFoldAttributeValues("memberOf")
+		u.groups = u.groups[:min(len(u.groups), maxGroups)]
+	}
 	if d.Bind == NTLM && u.account == "" {
 		return nil, failf("%q has no sAMAccountName that the service account may read, "+
 			"which NTLM needs: set Bind to Simple", u.dn)
@@ -49,12 +65,21 @@ func (d *directory) find(c *conn, username string) (*user, error) {
 	return u, err
 }
 
-// splitDomain returns the name in DOMAIN\name.
-func splitDomain(username string) string {
-	if _, name, found := strings.Cut(username, `\`); found {
-		return name
+// accountName returns the one name of an entry: the value of the attribute, or of
+// several the one in the DN, or else the first in order.
+func accountName(entry *ldap.Entry, attr string) string {
+	values := slices.Sorted(slices.Values(entry.GetEqualFoldAttributeValues(attr)))
+	if len(values) == 0 {
+		return ""
 	}
-	return username
+	if dn, err := ldap.ParseDN(entry.DN); err == nil && len(dn.RDNs) > 0 {
+		for _, part := range dn.RDNs[0].Attributes {
+			if strings.EqualFold(part.Type, attr) && slices.Contains(values, part.Value) {
+				return part.Value
+			}
+		}
+	}
+	return values[0]
 }
 
 // userFilter is the filter for the users that have name in attr.
@@ -94,15 +119,9 @@ func (d *directory) search(c *conn, attr, name string) (*ldap.Entry, error) {
 	return entry, nil
 }
 
-// hasName reports whether name is among values but for upper and lower case. The
-// length keeps out letters of other scripts that fold to the same.
+// hasName reports whether name is among values but for upper and lower case.
 func hasName(values []string, name string) bool {
-	for _, v := range values {
-		if len(v) == len(name) && strings.EqualFold(v, name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(values, func(v string) bool { return names.Equal(v, name) })
 }
 
 // newSearch asks for the attributes, or for none.
@@ -134,6 +153,24 @@ func (d *directory) bindUser(c *conn, u *user, password radius.Secret) error {
 		return &primary.Rejection{Message: message, Reason: clean.Line(u.dn + ": " + reason)}
 	}
 	return d.explain(c.step, err)
+}
+
+// bindNobody does what a bind with a wrong password does, for a name that is not
+// there: how long a login takes must not tell whether it is. The password is not
+// the user's, which belongs nowhere else.
+func (d *directory) bindNobody(c *conn) error {
+	c.step = "bind as nobody"
+	nobody := rand.Text()
+	name := ldap.EscapeDN(d.userAttr) + "=" + nobody + "," + d.BaseDN
+	if d.Bind == NTLM {
+		name = nobody
+	}
+	_, err := d.bind(c, name, radius.Secret(rand.Text()))
+	var answer *ldap.Error
+	if errors.As(err, &answer) && answer.ResultCode < ldap.ErrorNetwork {
+		return nil
+	}
+	return err
 }
 
 func (d *directory) logGrace(u *user, controls []ldap.Control) {

@@ -26,7 +26,7 @@ func TestWrongFieldsAreNamed(t *testing.T) {
 		"Servers[1]: 192.0.2.1:1812 is there tw": func(a *radiusauth.Authenticator) {
 			a.Servers = append(a.Servers, radiusauth.Server{Address: "192.0.2.1"})
 		},
-		"Interval and Tries":                   func(a *radiusauth.Authenticator) { a.Interval = -time.Second },
+		"Interval, Tries and RefusedFor":       func(a *radiusauth.Authenticator) { a.Interval = -time.Second },
 		"NASIdentifier has 254 bytes":          func(a *radiusauth.Authenticator) { a.NASIdentifier = strings.Repeat("n", 254) },
 		"PassThrough holds Proxy-State":        func(a *radiusauth.Authenticator) { a.PassThrough = []radius.AttributeType{{Type: 33}} },
 		"RequestAttributes holds State":        func(a *radiusauth.Authenticator) { a.RequestAttributes = []radius.AttributeType{{Type: 24}} },

@@ -19,8 +19,8 @@ import (
 	"github.com/radmfa/radmfa/radius"
 )
 
-// askedLast is how long a server that gives no reply is asked last.
-const askedLast = 30 * time.Second
+// demotion is how long a server that gives no reply is asked last.
+const demotion = 30 * time.Second
 
 // server is a Server with its defaults filled in, and what is known of it.
 type server struct {
@@ -76,7 +76,7 @@ func (s *server) due(now time.Time) (down, due bool) {
 	if now.Before(s.retryAt) {
 		return true, false
 	}
-	s.retryAt = now.Add(askedLast)
+	s.retryAt = now.Add(demotion)
 	return true, true
 }
 
@@ -98,7 +98,7 @@ func (s *server) failed(err error) {
 		s.down = true
 		s.log.Warn("RADIUS server gives no reply and is asked last for a while", "server", s.address, "error", err)
 	}
-	s.retryAt = time.Now().Add(askedLast)
+	s.retryAt = time.Now().Add(demotion)
 }
 
 func (s *server) interval() time.Duration { return cmp.Or(s.auth.Interval, DefaultInterval) }
