@@ -145,15 +145,17 @@ func (l *login) begin() {
 	}
 }
 
-// repeatRejects is how long a rejected automatic login is rejected again without
-// asking anybody.
-const repeatRejects = 5 * time.Second
+// repeatFirst is how long after its decision an automatic login is remembered, for
+// a NAS that asks again. It is short: unlike the answer to a challenge, a first
+// request may be meant anew.
+const repeatFirst = 5 * time.Second
 
-// repeatable returns how long the decision on a first request is repeated. Only
-// rejections are: nobody else can use them.
+// repeatable returns how long the decision on a first request counts for requests
+// like it. Only a rejection is repeated, since nobody else can use it; where
+// attempts cannot be told apart, the others are ignored.
 func (l *login) repeatable(shared bool) time.Duration {
-	if shared && l.server.Auto != nil && l.decision.Result == ResultRejected {
-		return repeatRejects
+	if l.server.Auto != nil && (!shared || l.decision.Result == ResultRejected) {
+		return repeatFirst
 	}
 	return 0
 }

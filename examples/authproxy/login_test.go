@@ -197,6 +197,7 @@ func TestAFirstRequestUnderANewIdentifierPushesOnce(t *testing.T) {
 	port := freePort(t)
 	l.run(mainSection + noPrimary + l.section("radius_server_auto", port))
 	n := nas(port)
+	n.Attributes = radius.Attributes{{Type: rfc2865.CallingStationID_Type, Attribute: []byte("198.51.100.7")}}
 	replies := make(chan bool, 2)
 	for range 2 {
 		go func() {

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"archive/zip"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The modules of this repository, as they are published: the library, and what
+// has dependencies that its importers must not get.
+const (
+	library     = "github.com/radmfa/radmfa"
+	testVersion = "v0.1.0"
+)
+
+var nested = []string{"examples/authproxy", "tools"}
+
+// proxied publishes the modules in a folder, as a module proxy serves them, and
+// returns a function that runs the go command with it.
+func proxied(t *testing.T) func(dir string, args ...string) (string, error) {
+	if testing.Short() {
+		t.Skip("compiles the program")
+	}
+	root, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	folder := t.TempDir()
+	publish(t, folder, root, "")
+	publish(t, folder, root, "examples/authproxy")
+	upstream, err := exec.CommandContext(t.Context(), "go", "env", "GOPROXY").Output()
+	require.NoError(t, err)
+	return func(dir string, args ...string) (string, error) {
+		command := exec.CommandContext(t.Context(), "go", args...)
+		command.Dir = dir
+		command.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod -modcacherw", "GONOSUMDB="+library+"/*,"+library,
+			"GOMODCACHE="+filepath.Join(folder, "cache"), "GOBIN="+filepath.Join(folder, "bin"),
+			"GOPROXY=file://"+folder+",file://"+moduleCache(t)+","+strings.TrimSpace(string(upstream)))
+		out, err := command.CombinedOutput()
+		return string(out), err
+	}
+}
+
+// moduleCache is where the modules of others already are.
+func moduleCache(t *testing.T) string {
+	out, err := exec.CommandContext(t.Context(), "go", "env", "GOMODCACHE").Output()
+	require.NoError(t, err)
+	return filepath.Join(strings.TrimSpace(string(out)), "cache", "download")
+}
+
+// publish writes a module's files as a proxy serves them.
+func publish(t *testing.T, folder, root, module string) {
+	path := strings.TrimSuffix(library+"/"+module, "/")
+	served := filepath.Join(folder, filepath.FromSlash(path), "@v")
+	require.NoError(t, os.MkdirAll(served, 0o755))
+	mod, err := os.ReadFile(filepath.Join(root, module, "go.mod"))
+	require.NoError(t, err)
+	write := func(name string, content []byte) {
+		require.NoError(t, os.WriteFile(filepath.Join(served, name), content, 0o644))
+	}
+	write("list", []byte(testVersion+"\n"))
+	write(testVersion+".info", fmt.Appendf(nil, `{"Version":%q}`, testVersion))
+	write(testVersion+".mod", mod)
+	archive, err := os.Create(filepath.Join(served, testVersion+".zip"))
+	require.NoError(t, err)
+	defer func() { _ = archive.Close() }()
+	zipped := zip.NewWriter(archive)
+	for _, file := range filesOf(t, root, module) {
+		w, err := zipped.Create(path + "@" + testVersion + "/" + file)
+		require.NoError(t, err)
+		f, err := os.Open(filepath.Join(root, module, file))
+		require.NoError(t, err)
+		_, err = io.Copy(w, f)
+		require.NoError(t, err)
+		_ = f.Close()
+	}
+	require.NoError(t, zipped.Close())
+}
+
+// filesOf lists the files of a module, without those of modules below it.
+func filesOf(t *testing.T, root, module string) []string {
+	list := exec.CommandContext(t.Context(), "git", "ls-files", "--cached", "--others", "--exclude-standard")
+	list.Dir = filepath.Join(root, module)
+	out, err := list.Output()
+	if err != nil {
+		t.Skip("needs the repository: ", err)
+	}
+	var files []string
+	for file := range strings.FieldsSeq(string(out)) {
+		below := false
+		for _, other := range nested {
+			below = below || module == "" && strings.HasPrefix(file, other+"/")
+		}
+		if _, err := os.Stat(filepath.Join(root, module, file)); err == nil && !below {
+			files = append(files, file)
+		}
+	}
+	return files
+}
+
+func TestTheProgramInstallsByVersion(t *testing.T) {
+	run := proxied(t)
+	out, err := run(t.TempDir(), "install", library+"/examples/authproxy@"+testVersion)
+	require.NoError(t, err, out)
+	bin, err := run(t.TempDir(), "env", "GOBIN")
+	require.NoError(t, err)
+	out2, err := exec.CommandContext(t.Context(), filepath.Join(strings.TrimSpace(bin), "authproxy"), "version").Output()
+	require.NoError(t, err)
+	assert.Contains(t, string(out2), "authproxy "+testVersion)
+}
+
+// The sum of the library is not known before it is published. With -update,
+// go.mod and go.sum are written.
+func TestTheModuleIsTidy(t *testing.T) {
+	run := proxied(t)
+	if *update {
+		out, err := run(".", "mod", "tidy")
+		require.NoError(t, err, out)
+		sums, err := os.ReadFile("go.sum")
+		require.NoError(t, err)
+		var kept strings.Builder
+		for line := range strings.Lines(string(sums)) {
+			if !strings.HasPrefix(line, library+" ") {
+				kept.WriteString(line)
+			}
+		}
+		require.NoError(t, os.WriteFile("go.sum", []byte(kept.String()), 0o644))
+	}
+	out, err := run(".", "mod", "tidy", "-diff")
+	if err == nil {
+		return
+	}
+	for line := range strings.Lines(out) {
+		changed := strings.HasPrefix(line, "+") || strings.HasPrefix(line, "-")
+		if changed && !strings.HasPrefix(line, "+++") && !strings.HasPrefix(line, "---") && !strings.Contains(line, library+" v") {
+			t.Fatalf("run go test -run TheModuleIsTidy -update\n%s", out)
+		}
+	}
+}
+
+func TestImportersGetNoBallast(t *testing.T) {
+	run := proxied(t)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module example.com/vpn\n\ngo 1.26.0\n\nrequire "+library+" "+testVersion+"\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "vpn.go"), []byte("package vpn\n\nimport (\n\t_ \""+library+"\"\n\t_ \""+library+"/primary/ldapauth\"\n)\n"), 0o644))
+	out, err := run(dir, "mod", "tidy")
+	require.NoError(t, err, out)
+	graph, err := run(dir, "mod", "graph")
+	require.NoError(t, err, graph)
+	require.Contains(t, graph, "layeh.com/radius")
+	for _, ballast := range []string{"ini.v1", "prometheus", "lumberjack", "go-systemd", "redis", "chromedp", "golangci"} {
+		assert.NotContains(t, graph, ballast)
+	}
+}
