@@ -3,6 +3,7 @@ package duo_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -81,7 +82,7 @@ func phones(b *testing.B) *duo.Client {
 	require.NoError(b, err)
 	roots := x509.NewCertPool()
 	require.True(b, roots.AppendCertsFromPEM(cert))
-	return &duo.Client{Host: strings.TrimSpace(addr), IntegrationKey: "DI", SecretKey: "key", RootCAs: roots}
+	return &duo.Client{Host: strings.TrimSpace(addr), IntegrationKey: "DI", SecretKey: "key", TLSConfig: &tls.Config{RootCAs: roots}}
 }
 
 // BenchmarkWaitingPushes holds 10,000 pushes at once and reports what each costs

@@ -2,7 +2,7 @@ package duo
 
 import (
 	"context"
-	"crypto/x509"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,9 +38,9 @@ type Client struct {
 	// that the service orders (HTTP status 429). Zero: 10 s. Negative: no limit.
 	Timeout time.Duration
 
-	// RootCAs are the authorities that may have signed the service's
-	// certificate. Nil: the system's.
-	RootCAs *x509.CertPool
+	// TLSConfig is what TLS uses, such as RootCAs, the authorities that may have
+	// signed the service's certificate. Nil: TLS 1.2 and the system's authorities.
+	TLSConfig *tls.Config
 
 	// Proxy chooses the HTTP proxy of a request, such as
 	// http.ProxyURL(&url.URL{...}), where the URL may hold credentials. Nil: the
@@ -48,7 +48,7 @@ type Client struct {
 	Proxy func(*http.Request) (*url.URL, error)
 
 	// HTTPClient, if not nil, sends the requests in place of our own transports:
-	// RootCAs and Proxy are then not used, its Timeout also ends calls that wait
+	// TLSConfig and Proxy are then not used, its Timeout also ends calls that wait
 	// for a person, and redirects are never followed.
 	HTTPClient *http.Client
 
@@ -145,7 +145,7 @@ func (c *Client) setUp() {
 	case c.SecretKey == "":
 		c.invalid = errors.New("duo: Client.SecretKey is missing, want the application's secret key")
 	}
-	c.web.setUp(c.HTTPClient, c.RootCAs, c.Proxy)
+	c.web.setUp(c.HTTPClient, c.TLSConfig, c.Proxy)
 }
 
 // ask makes a call. After a connection error it tries again, on a fresh

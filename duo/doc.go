@@ -35,7 +35,7 @@
 // # TLS
 //
 // The service's certificate is verified against the system's authorities, or
-// Client.RootCAs. There is no list of pinned ones that could become outdated.
+// Client.TLSConfig. There is no list of pinned ones that could become outdated.
 // HTTP proxies are used by CONNECT, so they see nothing of a call.
 //
 // # Text of the service

@@ -2,7 +2,6 @@ package duo
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"net"
 	"net/http"
 	"net/url"
@@ -36,7 +35,7 @@ type web struct {
 
 type proxyFunc = func(*http.Request) (*url.URL, error)
 
-func (w *web) setUp(own *http.Client, roots *x509.CertPool, proxy proxyFunc) {
+func (w *web) setUp(own *http.Client, config *tls.Config, proxy proxyFunc) {
 	if own != nil {
 		c := *own
 		c.CheckRedirect = noRedirect
@@ -46,9 +45,9 @@ func (w *web) setUp(own *http.Client, roots *x509.CertPool, proxy proxyFunc) {
 	if proxy == nil {
 		proxy = http.ProxyFromEnvironment
 	}
-	w.shared = &http.Client{CheckRedirect: noRedirect, Transport: transport(roots, proxy, maxDials)}
-	w.single = &http.Client{CheckRedirect: noRedirect, Transport: transport(roots, proxy, 0)}
-	fresh := transport(roots, proxy, 0)
+	w.shared = &http.Client{CheckRedirect: noRedirect, Transport: transport(config, proxy, maxDials)}
+	w.single = &http.Client{CheckRedirect: noRedirect, Transport: transport(config, proxy, 0)}
+	fresh := transport(config, proxy, 0)
 	fresh.DisableKeepAlives = true
 	w.probes = &http.Client{CheckRedirect: noRedirect, Transport: fresh}
 }
@@ -56,12 +55,16 @@ func (w *web) setUp(own *http.Client, roots *x509.CertPool, proxy proxyFunc) {
 // noRedirect keeps what was signed for one host from going to another.
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-func transport(roots *x509.CertPool, proxy proxyFunc, maxConns int) *http.Transport {
+func transport(config *tls.Config, proxy proxyFunc, maxConns int) *http.Transport {
+	if config = config.Clone(); config == nil {
+		config = &tls.Config{}
+	}
+	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
 	return &http.Transport{
 		Proxy:                  proxy,
 		OnProxyConnectResponse: checkProxy,
 		DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
-		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        config,
 		TLSHandshakeTimeout:    dialTimeout,
 		ForceAttemptHTTP2:      true,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},

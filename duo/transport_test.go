@@ -52,7 +52,7 @@ func serve(t *testing.T, h http.Handler, change func(*httptest.Server)) (*socket
 	ca := x509.NewCertPool()
 	ca.AddCert(s.Certificate())
 	client := (&duotest.Service{}).Client()
-	client.Host, client.HTTPClient, client.RootCAs = s.Listener.Addr().String(), nil, ca
+	client.Host, client.HTTPClient, client.TLSConfig = s.Listener.Addr().String(), nil, &tls.Config{RootCAs: ca}
 	t.Cleanup(client.CloseIdleConnections)
 	return s, client
 }
@@ -141,7 +141,7 @@ func TestShortCallsReuseTheirConnections(t *testing.T) {
 
 func TestTheCertificateIsVerified(t *testing.T) {
 	server, client := serve(t, new(duotest.Service), nil)
-	client.RootCAs = nil
+	client.TLSConfig = nil
 	_, err := client.Ping(t.Context())
 	var untrusted *tls.CertificateVerificationError
 	require.ErrorAs(t, err, &untrusted)
@@ -317,8 +317,8 @@ func TestProxyByEnvironment(t *testing.T) {
 func checkThroughProxy() {
 	cert, _ := io.ReadAll(bufio.NewReader(os.Stdin))
 	client := (&duotest.Service{}).Client()
-	client.Host, client.HTTPClient, client.RootCAs = "example.com", nil, x509.NewCertPool()
-	client.RootCAs.AppendCertsFromPEM(cert)
+	client.Host, client.HTTPClient, client.TLSConfig = "example.com", nil, &tls.Config{RootCAs: x509.NewCertPool()}
+	client.TLSConfig.RootCAs.AppendCertsFromPEM(cert)
 	if _, err := client.Check(context.Background()); err != nil {
 		fmt.Println(err)
 		os.Exit(1)

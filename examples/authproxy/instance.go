@@ -30,6 +30,7 @@ type instance struct {
 	clients *radius.Clients
 	service *duo.Client
 	first   firstFactor
+	health  []string       // users of health checks
 	inUse   sync.WaitGroup // requests
 }
 
@@ -86,39 +87,48 @@ func closeAll(instances []*instance) {
 // build makes an instance of a server section.
 func build(s, main *config.Section, around surroundings) (*instance, error) {
 	logger := around.logger.With("section", s.Name)
-	i := &instance{section: s}
+	i := &instance{section: s, health: numbered(s, "health_username")}
 	var err error
 	if i.clients, err = nasClients(s); err != nil {
 		return nil, err
 	}
 	i.first = newFirstFactor(s, logger, func(state tls.ConnectionState) { around.certificate(s.Name, peerFirstFactor, state) })
 	i.service = serviceClient(s, main, logger, around)
-	i.server = &radmfa.Server{
-		Clients:      i.clients,
-		Primary:      i.first,
-		SecondFactor: tracedService{i.service, func(state tls.ConnectionState) { around.certificate(s.Name, peerService, state) }},
-		Store:        around.store(s.Name),
-		Auto:         autoOf(s),
-		Policy:       policy(s),
-		Encoding:     s.Codec("pw_codec"),
-		Describe:     describe(s),
-		Limits:       radmfa.Limits{Outstanding: limit(s), PerMinute: limit(s)},
-		OnEvent:      func(_ context.Context, e radmfa.Event) { around.observe(s.Name, e) },
-		Logger:       logger,
-	}
-	if s.Word("failmode") == "safe" {
-		i.server.FailMode = radmfa.FailOpen
-	}
-	if s.Kind() == config.Challenge {
-		i.server.Prompt = renderer(s)
-		i.server.Dialogue.EnrollReject = !s.Bool("enroll_challenge")
-		i.server.Dialogue.SMSAsksAgain = s.Bool("sms_asks_again")
-	}
+	i.server = mfaServer(s)
+	i.server.Clients = i.clients
+	i.server.Primary = i.first
+	i.server.SecondFactor = tracedService{i.service, func(state tls.ConnectionState) { around.certificate(s.Name, peerService, state) }}
+	i.server.Store = around.store(s.Name)
+	i.server.OnEvent = func(_ context.Context, e radmfa.Event) { around.observe(s.Name, e) }
+	i.server.Logger = logger
 	if err := i.server.Validate(); err != nil {
 		i.close()
 		return nil, err
 	}
 	return i, nil
+}
+
+// mfaServer is what a section says of the dialogue and of who must prove what.
+func mfaServer(s *config.Section) *radmfa.Server {
+	server := &radmfa.Server{
+		Auto:     autoOf(s),
+		Policy:   policy(s),
+		Encoding: s.Codec("pw_codec"),
+		Describe: describe(s),
+		Limits: radmfa.Limits{
+			Outstanding: limit(s, "max_pushes_waiting"), PerMinute: limit(s, "max_pushes_per_minute"),
+			WrongPasscodes: limit(s, "max_wrong_passcodes"),
+		},
+	}
+	if s.Word("failmode") == "safe" {
+		server.FailMode = radmfa.FailOpen
+	}
+	if s.Kind() == config.Challenge {
+		server.Prompt = renderer(s)
+		server.Dialogue.EnrollReject = !s.Bool("enroll_challenge")
+		server.Dialogue.SMSAsksAgain = s.Bool("sms_asks_again")
+	}
+	return server
 }
 
 // close frees what the instance holds, once its last request has ended. There may
@@ -129,16 +139,22 @@ func (i *instance) close() {
 	i.service.CloseIdleConnections()
 }
 
-// nasClients are the devices that may ask.
+// nasClients are the devices that may ask. Those with one secret are one device
+// with several addresses.
 func nasClients(s *config.Section) (*radius.Clients, error) {
-	policy := radius.MessageAuthenticatorAuto
-	if s.Bool("force_message_authenticator") {
-		policy = radius.MessageAuthenticatorRequired
-	}
 	var list []radius.Client
+	first := map[radius.Secret]string{} // the key of the first address with a secret
 	for _, n := range s.Numbers("radius_ip") {
+		secret := s.Secret(s.Numbered("radius_secret", n))
+		if first[secret] == "" {
+			first[secret] = s.Name + "/" + s.Numbered("radius_ip", n)
+		}
 		for _, prefix := range s.Prefixes(s.Numbered("radius_ip", n)) {
-			client := radius.Client{Prefix: prefix, Secret: s.Secret(s.Numbered("radius_secret", n)), MessageAuthenticator: policy}
+			client := radius.Client{
+				Prefix: prefix, Secret: secret, Device: first[secret],
+				Proxy:                s.Bool(s.Numbered("radius_is_proxy", n)),
+				MessageAuthenticator: signaturePolicies[s.SignedBy(n)],
+			}
 			if prefix.IsSingleIP() {
 				client.Name = prefix.Addr().String()
 			}
@@ -148,6 +164,12 @@ func nasClients(s *config.Section) (*radius.Clients, error) {
 	return radius.NewClients(list...)
 }
 
+var signaturePolicies = map[string]radius.MessageAuthenticatorPolicy{
+	"true":  radius.MessageAuthenticatorRequired,
+	"auto":  radius.MessageAuthenticatorAuto,
+	"false": radius.MessageAuthenticatorOptional,
+}
+
 // serviceClient is the client of the section's service.
 func serviceClient(s, main *config.Section, logger *slog.Logger, around surroundings) *duo.Client {
 	c := &duo.Client{
@@ -155,7 +177,7 @@ func serviceClient(s, main *config.Section, logger *slog.Logger, around surround
 		IntegrationKey: s.Text("ikey"),
 		SecretKey:      duo.Secret(s.Secret("skey")),
 		Timeout:        cmp.Or(s.Seconds("api_timeout"), -1),
-		RootCAs:        main.Certificates("http_ca_certs_file"),
+		TLSConfig:      &tls.Config{RootCAs: main.Certificates("http_ca_certs_file"), MinVersion: main.TLS("minimum_tls_version")},
 		OnOutage: func(open bool, cause error) {
 			around.breaker(s.Name, !open)
 			if open {
@@ -214,7 +236,10 @@ func autoOf(s *config.Section) *radmfa.Auto {
 	case config.Auto:
 		auto.Delimiter = s.Text("delimiter")
 		auto.PasswordLength = s.Int("delimited_password_length")
-		if s.Bool("allow_concat") {
+		switch {
+		case s.Client == nil: // a passcode alone is enough, as there is no password
+			auto.Concat = radmfa.ConcatExpected
+		case s.Bool("allow_concat"):
 			auto.Concat = radmfa.ConcatAllowed
 		}
 	case config.Concat:
@@ -226,19 +251,28 @@ func autoOf(s *config.Section) *radmfa.Auto {
 	return auto
 }
 
-// limit is what a Server takes a limit of 0 for: none.
-func limit(s *config.Section) int { return cmp.Or(s.Int("max_pushes_per_minute"), -1) }
+// limit is what a Server takes for a limit that is 0 in the file: none.
+func limit(s *config.Section, name string) int { return cmp.Or(s.Int(name), -1) }
 
-// policy exempts accounts from the second factor, in any case of letters.
+// policy exempts accounts from the second factor, in any case of letters, and says
+// which name the service is asked about.
 func policy(s *config.Section) func(context.Context, *radmfa.Login, *radmfa.Policy) error {
-	var exempt []string
-	for _, n := range s.Numbers("exempt_username") {
-		exempt = append(exempt, s.Text(s.Numbered("exempt_username", n)))
-	}
+	exempt, typed := numbered(s, "exempt_username"), s.Word("duo_username") == "typed"
 	return func(_ context.Context, l *radmfa.Login, p *radmfa.Policy) error {
 		p.Exempt = slices.ContainsFunc(exempt, func(name string) bool { return names.Equal(name, l.Account) })
+		if typed {
+			p.Username = l.Request.Username
+		}
 		return nil
 	}
+}
+
+// numbered returns the values of a numbered key.
+func numbered(s *config.Section, name string) (values []string) {
+	for _, n := range s.Numbers(name) {
+		values = append(values, s.Text(s.Numbered(name, n)))
+	}
+	return values
 }
 
 // describe finds the address of the user's machine.
@@ -252,6 +286,8 @@ type firstFactor interface {
 	primary.Authenticator
 	// check tries every server, and returns a line for each.
 	check(ctx context.Context) []finding
+	// forget forgets what was learnt about the servers, for a reload.
+	forget()
 	close()
 }
 
@@ -272,7 +308,8 @@ func (noFirstFactor) check(context.Context) []finding {
 	return []finding{{text: "none: the device checks the password"}}
 }
 
-func (noFirstFactor) close() {}
+func (noFirstFactor) forget() {}
+func (noFirstFactor) close()  {}
 
 // newFirstFactor makes the first factor of a server section.
 func newFirstFactor(s *config.Section, logger *slog.Logger, certificate func(tls.ConnectionState)) firstFactor {

@@ -2,10 +2,16 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
+	"sync/atomic"
 
+	"layeh.com/radius/rfc2865"
+
+	"github.com/radmfa/radmfa/internal/names"
 	"github.com/radmfa/radmfa/radius"
 )
 
@@ -15,14 +21,48 @@ type listener struct {
 	addr   string // as configured
 	server *radius.Server
 
+	checked atomic.Uint64 // health checks
+
 	mu      sync.RWMutex
 	current *instance
 }
 
 func newListener(addr string, i *instance, logger *slog.Logger) *listener {
 	l := &listener{addr: addr, current: i}
-	l.server = &radius.Server{Clients: l, Handler: l, Logger: logger.With("listener", addr)}
+	l.server = &radius.Server{
+		Clients: l, Handler: l, Logger: logger.With("listener", addr),
+		MaxInFlight: maxWaiting(), DropHint: dropHint,
+	}
 	return l
+}
+
+// reserve is how many descriptors are kept for first factors, logs and metrics.
+const reserve = 256
+
+// maxWaiting is how many logins may wait at once: each may take a descriptor.
+func maxWaiting() int {
+	const most = 1 << 16
+	if limit := descriptors(); limit > 0 {
+		return min(most, max(limit-reserve, limit/2))
+	}
+	return most
+}
+
+// dropHint says what can be done about a drop in the words of the file.
+func dropHint(d radius.Drop) string {
+	switch d.Reason {
+	case radius.DropUnknownClient:
+		return fmt.Sprintf("if this device may ask, add radius_ip_N=%s with its radius_secret_N", d.Source.Addr())
+	case radius.DropNoMessageAuthenticator:
+		return "let the device send a Message-Authenticator, or set force_message_authenticator=false for it"
+	case radius.DropNoLongerSigned:
+		return "this device has signed all its requests until now; if it may stop, set force_message_authenticator=false, or reload (SIGHUP) to forget that"
+	case radius.DropProxyState:
+		return "if this device is a RADIUS proxy, let it send a Message-Authenticator, or set radius_is_proxy_N=true"
+	case radius.DropBadMessageAuthenticator:
+		return "the shared secret of the device differs from its radius_secret_N"
+	}
+	return d.Hint()
 }
 
 // Client implements radius.ClientSource.
@@ -36,7 +76,28 @@ func (l *listener) Client(source netip.Addr) *radius.Client {
 func (l *listener) ServeRADIUS(w radius.ResponseWriter, r *radius.Request) {
 	i := l.acquire()
 	defer i.inUse.Done()
+	if i.isHealthCheck(r.Packet) {
+		l.checked.Add(1)
+		_ = w.Write(r.Response(radius.CodeAccessReject))
+		return
+	}
 	i.server.ServeRADIUS(w, r)
+}
+
+// isHealthCheck reports whether a request is a device's look at whether this
+// server is there, by a user who is not.
+func (i *instance) isHealthCheck(p *radius.Packet) bool {
+	if len(i.health) == 0 {
+		return false
+	}
+	name := rfc2865.UserName_GetString(p)
+	return slices.ContainsFunc(i.health, func(h string) bool { return names.Equal(h, name) })
+}
+
+// forget forgets who has signed everything.
+func (l *listener) forget() {
+	l.server.ForgetSigners()
+	l.instance().first.forget()
 }
 
 // acquire returns the current instance, which is not closed before its inUse is

@@ -26,11 +26,12 @@ type logs struct {
 	events io.Writer // nil: log_auth_events is off
 	files  []*lumberjack.Logger
 	syslog io.Closer // nil: none
+	spool  *spool
 }
 
 // openLogs opens what [main] says.
 func openLogs(file *config.File, stdout io.Writer) (*logs, error) {
-	l := &logs{}
+	l := &logs{spool: newSpool(os.Stderr)}
 	main := file.Main
 	options := &slog.HandlerOptions{Level: slog.LevelInfo}
 	if main.Bool("debug") {
@@ -40,15 +41,15 @@ func openLogs(file *config.File, stdout io.Writer) (*logs, error) {
 	if main.Bool("log_file") {
 		w, err := l.open(file, logName)
 		if err != nil {
-			return nil, err
+			return nil, errors.Join(err, l.close())
 		}
 		handlers = append(handlers, formatted(main, w, options))
 	}
 	if main.Bool("log_stdout") {
-		handlers = append(handlers, formatted(main, stdout, options))
+		handlers = append(handlers, formatted(main, l.spool.writer(stdout), options))
 	}
 	if on, network, address := main.Syslog("log_syslog"); on {
-		handler, closer, err := dialSyslog(network, address, main.Facility("syslog_facility"), options)
+		handler, closer, err := dialSyslog(network, address, main.Facility("syslog_facility"), options, l.spool)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("log_syslog: %w", err), l.close())
 		}
@@ -57,7 +58,7 @@ func openLogs(file *config.File, stdout io.Writer) (*logs, error) {
 	}
 	l.Logger = slog.New(slog.NewMultiHandler(handlers...))
 	if main.Bool("log_auth_events") {
-		l.events = stdout
+		l.events = l.spool.writer(stdout)
 		if main.Bool("log_file") {
 			w, err := l.open(file, eventsName)
 			if err != nil {
@@ -99,7 +100,7 @@ func (l *logs) open(file *config.File, name string) (io.Writer, error) {
 		MaxBackups: file.Main.Int("log_max_files"),
 	}
 	l.files = append(l.files, w)
-	return w, nil
+	return l.spool.writer(w), nil
 }
 
 // create makes a log file where there is none, readable by the group, and reports
@@ -130,6 +131,7 @@ func (l *logs) reopen() {
 }
 
 func (l *logs) close() error {
+	l.spool.close()
 	for _, f := range l.files {
 		_ = f.Close()
 	}

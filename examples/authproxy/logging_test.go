@@ -61,10 +61,11 @@ func TestLogsAreCutBySizeAndOldOnesRemoved(t *testing.T) {
 				_, old := logFiles(t, logDir, logName)
 				return len(old) == test.old
 			}, 5*time.Second, 10*time.Millisecond, "%d old files", test.old)
+			require.Eventually(t, func() bool {
+				content, err := os.ReadFile(filepath.Join(logDir, logName))
+				return err == nil && strings.Contains(string(content), "number=4607\n")
+			}, 5*time.Second, 10*time.Millisecond, "the last line is in the current file")
 			current, old := logFiles(t, logDir, logName)
-			content, err := os.ReadFile(filepath.Join(logDir, logName))
-			require.NoError(t, err)
-			assert.Contains(t, string(content), "number=4607\n", "the last line is in the current file")
 			for _, path := range old {
 				info, err := os.Stat(path)
 				require.NoError(t, err)

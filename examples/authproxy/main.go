@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
 )
@@ -24,7 +25,7 @@ const configName = "authproxy.cfg"
 const usage = `usage: authproxy [command] [-config FILE]
 
 Without a command it serves until it is told to stop. The commands are
-  validate   check the configuration file, and tell all that is wrong with it
+  validate   check the configuration file and report every problem
   check      also try the directory, the RADIUS servers and the service
   version    print the version
 
@@ -115,12 +116,15 @@ func validate(path string, stdout io.Writer) int {
 			closeAll(instances)
 		}
 	}
+	for _, w := range file.Warnings {
+		_, _ = fmt.Fprintf(stdout, "warning: %s\n", w)
+	}
 	if err != nil {
 		_, _ = fmt.Fprintln(stdout, err)
 		return exitFailed
 	}
-	for _, w := range file.Warnings {
-		_, _ = fmt.Fprintf(stdout, "warning: %s\n", w)
+	if n := len(file.Unserved); n > 0 {
+		_, _ = fmt.Fprintf(stdout, "%d sections are not served here: %s\n", n, strings.Join(file.Unserved, ", "))
 	}
 	_, _ = fmt.Fprintf(stdout, "%s: no problems\n", path)
 	for _, s := range file.Servers {

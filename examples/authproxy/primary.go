@@ -33,7 +33,7 @@ func newDirectory(c *config.Section, logger *slog.Logger, certificate func(tls.C
 		Timeout:              c.Seconds("timeout"),
 		Logger:               logger,
 		TLSConfig: &tls.Config{
-			MinVersion: tls.VersionTLS12,
+			MinVersion: c.TLS("minimum_tls_version"),
 			RootCAs:    c.Certificates("ssl_ca_certs_file"),
 			VerifyConnection: func(state tls.ConnectionState) error {
 				certificate(state)
@@ -99,6 +99,8 @@ func orSettings(findings []finding, err error) []finding {
 
 func (d *directory) close() { _ = d.Close() }
 
+func (*directory) forget() {}
+
 // upstream is the first factor of a [radius_client].
 type upstream struct{ *radiusauth.Authenticator }
 
@@ -122,18 +124,16 @@ func newUpstream(s *config.Section, logger *slog.Logger) firstFactor {
 	for _, n := range c.Numbers("host") {
 		a.Servers = append(a.Servers, radiusauth.Server{
 			Address: net.JoinHostPort(c.Text(c.Numbered("host", n)), c.Text(c.Numbered("port", n))),
-			Replies: replies(c),
+			Secret:  c.Secret(c.Numbered("secret", n)),
+			Replies: replyPolicies[c.Signed("force_message_authenticator")],
 		})
 	}
 	return &upstream{a}
 }
 
-// replies says which replies of a [radius_client] are accepted.
-func replies(c *config.Section) radiusauth.ReplyPolicy {
-	if c.Bool("force_message_authenticator") {
-		return radiusauth.RequireSigned
-	}
-	return radiusauth.LearnSigned
+// replyPolicies are the values of force_message_authenticator.
+var replyPolicies = map[string]radiusauth.ReplyPolicy{
+	"true": radiusauth.RequireSigned, "auto": radiusauth.LearnSigned, "false": radiusauth.AcceptUnsigned,
 }
 
 func (u *upstream) check(ctx context.Context) (findings []finding) {
@@ -145,3 +145,5 @@ func (u *upstream) check(ctx context.Context) (findings []finding) {
 }
 
 func (*upstream) close() {}
+
+func (u *upstream) forget() { u.ForgetSigners() }

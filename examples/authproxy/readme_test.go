@@ -83,7 +83,7 @@ func keyTable(b *strings.Builder, title string, keys []config.Key) {
 		b.WriteString("No keys.\n")
 		return
 	}
-	b.WriteString("| key | value | default | meaning | status |\n|---|---|---|---|---|\n")
+	b.WriteString("| key | value | default | meaning |\n|---|---|---|---|\n")
 	for _, key := range keys {
 		def := "-"
 		switch {
@@ -92,21 +92,24 @@ func keyTable(b *strings.Builder, title string, keys []config.Key) {
 		case key.Default != "":
 			def = "`" + key.Default + "`"
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s |\n", key.Label(), key.Value.Expect, def, key.Meaning, keyStatus(key))
+		fmt.Fprintf(b, "| `%s`%s | %s | %s | %s |\n", key.Label(), mark(key), key.Value.Expect, def, key.Meaning+refused(key))
 	}
 }
 
-func keyStatus(key config.Key) string {
+// mark is for keys that the replaced proxy does not know.
+func mark(key config.Key) string {
 	if key.Ours {
-		return "ours"
+		return " (ours)"
 	}
-	var refused []string
+	return ""
+}
+
+// refused says which values cannot be honoured.
+func refused(key config.Key) string {
+	var list []string
 	for value, why := range key.Refused {
-		if value == "yes" || value == "on" || value == "1" {
-			continue // other words for true
-		}
-		refused = append(refused, "`"+value+"` refused: "+why)
+		list = append(list, "`"+value+"` is refused: "+why)
 	}
-	slices.Sort(refused)
-	return strings.Join(append([]string{"honoured"}, refused...), "; ")
+	slices.Sort(list)
+	return strings.Join(append([]string{""}, list...), "; ")
 }

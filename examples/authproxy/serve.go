@@ -82,10 +82,13 @@ func (d *daemon) reload() {
 	notify(systemd.SdNotifyReloading + "\n" + systemd.SdNotifyMonotonicUsec())
 	defer notify(systemd.SdNotifyReady)
 	d.logs.reopen()
+	for _, l := range d.current() {
+		l.forget()
+	}
 	if err := d.load(); err != nil {
 		d.metrics.reloads.WithLabelValues("failed").Inc()
 		for line := range strings.Lines(err.Error()) {
-			d.logs.Error("not reloaded, the old configuration goes on", "problem", strings.TrimSpace(line))
+			d.logs.Error("reload failed; keeping the current configuration", "problem", strings.TrimSpace(line))
 		}
 		return
 	}

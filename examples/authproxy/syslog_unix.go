@@ -23,7 +23,7 @@ var facilities = []syslog.Priority{
 
 // dialSyslog returns a handler that writes to a syslog server, or without network
 // to the local one.
-func dialSyslog(network, address, facility string, options *slog.HandlerOptions) (slog.Handler, io.Closer, error) {
+func dialSyslog(network, address, facility string, options *slog.HandlerOptions, spool *spool) (slog.Handler, io.Closer, error) {
 	priority := facilities[slices.Index(config.Facilities, facility)]
 	w, err := syslog.Dial(network, address, priority|syslog.LOG_INFO, "authproxy")
 	if err != nil {
@@ -38,7 +38,7 @@ func dialSyslog(network, address, facility string, options *slog.HandlerOptions)
 	}
 	h := syslogHandler{}
 	for i, write := range []func(string) error{w.Debug, w.Info, w.Warning, w.Err} {
-		h[i] = slog.NewTextHandler(severity(write), &noTime)
+		h[i] = slog.NewTextHandler(spool.writer(severity(write)), &noTime)
 	}
 	return h, w, nil
 }

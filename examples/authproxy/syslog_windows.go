@@ -7,6 +7,6 @@ import (
 )
 
 // dialSyslog is not to be had on Windows.
-func dialSyslog(string, string, string, *slog.HandlerOptions) (slog.Handler, io.Closer, error) {
+func dialSyslog(string, string, string, *slog.HandlerOptions, *spool) (slog.Handler, io.Closer, error) {
 	return nil, nil, errors.New("there is no syslog on Windows: use log_file")
 }

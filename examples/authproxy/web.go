@@ -11,7 +11,11 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
 )
+
+// maxWebConns is how many connections may ask for metrics at once: others wait.
+const maxWebConns = 32
 
 // web serves /metrics and /healthz.
 type web struct {
@@ -29,7 +33,7 @@ func listenWeb(addr string) (*web, error) {
 	if err != nil {
 		return nil, fmt.Errorf("metrics_address: %w", err)
 	}
-	return &web{addr: addr, conn: conn}, nil
+	return &web{addr: addr, conn: netutil.LimitListener(conn, maxWebConns)}, nil
 }
 
 // serve answers in a goroutine of its own until close.
@@ -41,6 +45,8 @@ func (w *web) serve(d *daemon) {
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,
 		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(d.logs.Handler(), slog.LevelDebug),
 	}
 	logger := d.logs.Logger

@@ -19,15 +19,19 @@ type File struct {
 	Clients []*Section
 	Servers []*Section
 
+	// Unserved are the names of sections that are known and not served here.
+	Unserved []string
+
 	// Warnings are about what is honoured, and hardly meant or not safe.
 	Warnings Problems
 }
 
-// Load reads a file. Its error is a Problems that tells all that is wrong.
+// Load reads a file. Its error is a Problems with everything that is wrong; the
+// File has then no more than its Warnings.
 func Load(path string) (*File, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, Problems{{File: path, Text: fmt.Sprintf("the file cannot be read: %v", unwrapPath(err))}}
+		return &File{}, Problems{{File: path, Text: fmt.Sprintf("the file cannot be read: %v", unwrapPath(err))}}
 	}
 	return read(path, data)
 }
@@ -44,12 +48,38 @@ func read(path string, data []byte) (*File, error) {
 	if len(raw) > 0 || len(problems) == 0 {
 		l.relations()
 	}
+	l.forgiveUnused()
 	if l.problems.sort(path); len(l.problems) > 0 {
-		return nil, l.problems
+		l.file.Warnings.sort(path)
+		return &File{Warnings: l.file.Warnings}, l.problems
 	}
 	l.advise()
+	l.readable()
 	l.file.Warnings.sort(path)
 	return l.file, nil
+}
+
+// forgiveUnused turns what is wrong in a client section that no server section
+// uses into warnings: it never stops the daemon.
+func (l *loader) forgiveUnused() {
+	unused := func(p Problem) bool {
+		return slices.ContainsFunc(l.file.Clients, func(c *Section) bool { return c.Name == p.Section }) &&
+			!slices.ContainsFunc(l.file.Servers, func(s *Section) bool { return s.Client != nil && s.Client.Name == p.Section }) &&
+			len(l.file.Servers) > 0 && !l.mayBeUsed(p.Section)
+	}
+	for _, p := range l.problems {
+		if unused(p) {
+			p.Text += " (no server section uses this section)"
+			l.file.Warnings = append(l.file.Warnings, p)
+		}
+	}
+	l.problems = slices.DeleteFunc(l.problems, unused)
+}
+
+// mayBeUsed reports whether a server section that is not clear about its client
+// could mean this one.
+func (l *loader) mayBeUsed(client string) bool {
+	return slices.ContainsFunc(l.problems, func(p Problem) bool { return p.Key == "client" && p.Section != client })
 }
 
 // loader collects a file and its problems.
@@ -70,7 +100,7 @@ func (l *loader) sections(raw []rawSection) {
 	lines := map[string]int{}
 	for _, r := range raw {
 		if first, twice := lines[r.name]; twice {
-			l.problem(r.line, r.name, "", "this section stands in line %d already: give one of them another number at its end", first)
+			l.problem(r.line, r.name, "", "duplicate section (first on line %d); add a number, such as [%s2]", first, r.name)
 			continue
 		}
 		lines[r.name] = r.line
@@ -102,8 +132,9 @@ func kindOf(name string) *SectionKind {
 }
 
 func (l *loader) unknownSection(r rawSection) {
-	if why := refusedSections[numberSuffix.ReplaceAllString(r.name, "")]; why != "" {
-		l.problem(r.line, r.name, "", "%s", why)
+	if why := unservedSections[numberSuffix.ReplaceAllString(r.name, "")]; why != "" {
+		l.file.Unserved = append(l.file.Unserved, r.name)
+		l.warning(r.line, r.name, "", "is not served here: "+why)
 		return
 	}
 	var names []string
@@ -147,9 +178,10 @@ func (l *loader) key(s *Section, r rawKey) {
 	name, suffix := splitSecret(r.name)
 	key := s.kind.find(name)
 	if key == nil || suffix != "" && !key.Value.secret {
-		l.problem(r.line, s.Name, r.name, "unknown key%s", didYouMean(r.name, s.kind.names()))
+		l.unknownKey(s, r, name)
 		return
 	}
+	name = s.canonical(key, name)
 	if suffix == protectedSuffix {
 		l.problem(r.line, s.Name, r.name, "Windows' encryption cannot be undone here: use %s%s=PATH with the secret in a file, or %s=${NAME} with it in an environment variable", name, fileSuffix, name)
 		return
@@ -168,6 +200,52 @@ func (l *loader) key(s *Section, r rawKey) {
 	}
 	s.values[name] = v
 	l.lookalike(s.Name, r)
+	l.withoutEffect(s, key, r)
+}
+
+// decisive are the keys that decide who gets in: where they have no effect, the
+// file does not say what its author meant.
+var decisive = []string{"failmode", "client", "security_group_dn", "ldap_filter", "exempt_username", "force_message_authenticator"}
+
+// unknownKey says what is to be made of a key that the section does not have.
+func (l *loader) unknownKey(s *Section, r rawKey, name string) {
+	if key := s.kind.key(name); key != nil && key.Numbering == Indexed {
+		pair := ""
+		if other := map[string]string{"radius_ip": "radius_secret_1", "radius_secret": "radius_ip_1"}[name]; other != "" {
+			pair = ", which goes with " + other
+		}
+		l.problem(r.line, s.Name, r.name, "has no number; write %s_1=...%s", name, pair)
+		return
+	}
+	if owner := ownerOf(name); owner != "" || name == "type" {
+		base, _ := splitNumber(name)
+		if slices.Contains(decisive, base) {
+			l.problem(r.line, s.Name, r.name, "belongs to [%s] and has no effect here", owner)
+			return
+		}
+		text := "has no effect here"
+		if owner != "" {
+			text = fmt.Sprintf("belongs to [%s] and has no effect here", owner)
+		}
+		l.warning(r.line, s.Name, r.name, text)
+		return
+	}
+	near := didYouMean(r.name, s.kind.names())
+	if near == "" || s.kind.Role == RoleMain { // nothing there decides who gets in
+		l.warning(r.line, s.Name, r.name, "unknown key, which has no effect"+near)
+		return
+	}
+	l.problem(r.line, s.Name, r.name, "unknown key%s", near)
+}
+
+// ownerOf returns the first kind of section that has a key, or "".
+func ownerOf(name string) string {
+	for i := range Sections {
+		if Sections[i].find(name) != nil {
+			return Sections[i].Name
+		}
+	}
+	return ""
 }
 
 // value reads a value, or says what is wrong with it.
@@ -235,12 +313,30 @@ func (k *SectionKind) find(name string) *Key {
 		key := &k.Keys[i]
 		switch {
 		case key.Name == name && key.Numbering != Indexed,
-			key.Name == base && key.Numbering == Listed && number > 1,
+			key.Name == base && key.Numbering == Listed && number > 0,
 			key.Name == base && key.Numbering == Indexed && number > 0:
 			return key
 		}
 	}
 	return nil
+}
+
+// key returns the key with a name that has no number.
+func (k *SectionKind) key(name string) *Key {
+	for i := range k.Keys {
+		if k.Keys[i].Name == name {
+			return &k.Keys[i]
+		}
+	}
+	return nil
+}
+
+// canonical returns the name under which a value is kept: host for host_1.
+func (s *Section) canonical(key *Key, name string) string {
+	if _, number := splitNumber(name); key.Numbering == Listed && number == 1 {
+		return key.Name
+	}
+	return name
 }
 
 // names lists the keys for somebody who has mistyped one.

@@ -35,6 +35,9 @@ func TestFilesGiveWhatStandsBesideThem(t *testing.T) {
 			got := ""
 			if err != nil {
 				got = err.Error() + "\n"
+				for _, w := range file.Warnings {
+					got += fmt.Sprintf("warning: %s\n", w)
+				}
 			} else {
 				got = dump(file)
 			}
@@ -72,7 +75,9 @@ func dump(f *File) string {
 		}
 	}
 	for _, w := range f.Warnings {
-		fmt.Fprintf(&b, "warning: %s\n", w)
+		if w.Line > 0 { // the mode of the file is the checkout's
+			fmt.Fprintf(&b, "warning: %s\n", w)
+		}
 	}
 	return b.String()
 }

@@ -55,7 +55,7 @@ func parse(data []byte) ([]rawSection, Problems) {
 	}, numbered)
 	if err != nil {
 		// Its errors quote the line, which may hold a secret.
-		return nil, append(problems, Problem{Text: "this is no INI file"})
+		return nil, append(problems, Problem{Text: "not an INI file"})
 	}
 	var sections []rawSection
 	for i, s := range file.Sections() {
@@ -108,12 +108,22 @@ func number(text string) ([]byte, Problems) {
 		} else if p := pair.FindStringSubmatch(line); p != nil && !hasControl(line) {
 			line = p[1] + "=" + literal(p[2])
 		} else {
-			problems = append(problems, Problem{Line: i + 1, Text: "this line is neither a [section] nor name=value nor a comment, which begins with ; or #"})
+			problems = append(problems, Problem{Line: i + 1, Text: "this line is neither a [section] nor name=value nor a comment, which begins with ; or #" + invisible(line)})
 			continue
 		}
 		fmt.Fprintf(&out, "; %d\n%s\n", i+1, line)
 	}
 	return out.Bytes(), problems
+}
+
+// invisible is for lines that look right and are not.
+func invisible(line string) string {
+	for _, r := range line {
+		if unicode.Is(unicode.Cf, r) || r == '\u00a0' {
+			return fmt.Sprintf("; it contains an invisible character (U+%04X): type it anew", r)
+		}
+	}
+	return ""
 }
 
 func hasControl(line string) bool {

@@ -10,7 +10,11 @@ import (
 // relations checks what concerns more than one value.
 func (l *loader) relations() {
 	if len(l.file.Servers) == 0 && !l.serverRefused() {
-		l.problem(0, "", "", "there is no server section: add [%s]", Challenge)
+		if len(l.file.Unserved) > 0 {
+			l.problem(0, "", "", "there is nothing to serve here, since %s cannot be: add [%s]", strings.Join(l.file.Unserved, ", "), Challenge)
+		} else {
+			l.problem(0, "", "", "there is no server section: add [%s]", Challenge)
+		}
 	}
 	for _, s := range l.file.Clients {
 		switch s.Kind() {
@@ -19,6 +23,7 @@ func (l *loader) relations() {
 			l.hostPorts(s, "host", "port")
 		case RADIUS:
 			l.pairs(s, "port", "host")
+			l.secrets(s)
 		}
 	}
 	for _, s := range l.file.Servers {
@@ -65,7 +70,17 @@ func (l *loader) pairs(s *Section, has, lacks string) {
 		if slices.Contains(other, number) || l.told(s, &Key{Name: missing}) || missing == lacks+"_1" && len(other) == 0 {
 			continue
 		}
-		l.problem(s.values[name].line, s.Name, name, "%s is missing, which belongs to it", missing)
+		l.problem(s.values[name].line, s.Name, name, "requires %s, which is not set", missing)
+	}
+}
+
+// secrets says which secret has no host.
+func (l *loader) secrets(s *Section) {
+	hosts := s.Numbers("host")
+	for _, n := range s.Numbers("secret") {
+		if n > 1 && !slices.Contains(hosts, n) {
+			l.problem(s.values[s.Numbered("secret", n)].line, s.Name, s.Numbered("secret", n), "requires %s, which is not set", s.Numbered("host", n))
+		}
 	}
 }
 
@@ -120,7 +135,7 @@ func (l *loader) ports() {
 			host, portNumber, _ := net.SplitHostPort(s.Listen(l.file.Main))
 			other, otherPort, _ := net.SplitHostPort(earlier.Listen(l.file.Main))
 			if portNumber == otherPort && (host == other || host == "" || other == "") {
-				l.problem(max(s.Line, s.values["port"].line), s.Name, "port", "[%s] listens on port %s already: give each server section its own", earlier.Name, portNumber)
+				l.problem(max(s.Line, s.values["port"].line), s.Name, "port", "port %s is already used by [%s]; each server section needs its own", portNumber, earlier.Name)
 				break
 			}
 		}

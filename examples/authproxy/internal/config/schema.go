@@ -84,15 +84,15 @@ var Sections = []SectionKind{
 	{SecondOnly, RoleServer, slices.Concat(serverKeys, onlyKeys)},
 }
 
-// refusedSections are kinds of sections that are known and not served, and what
+// unservedSections are kinds of sections that are known and not served, and what
 // to do.
-var refusedSections = map[string]string{
-	"cloud":                "directory synchronisation is not done here: leave it to the service's own means, and take this section out",
-	"sso":                  "single sign-on is not done here: take this section out",
-	"ldap_server_auto":     "logins by LDAP are not served: move the device to RADIUS and [radius_server_auto]",
-	"http_proxy":           "this is no HTTP proxy: use one of your own, and take this section out",
-	"radius_server_eap":    "EAP is not served: move the device to PAP and [radius_server_challenge] or [radius_server_auto]",
-	"radius_server_iframe": "the web prompt in a frame no longer exists: use [radius_server_challenge]",
+var unservedSections = map[string]string{
+	"cloud":                "synchronise the directory by the service's own means",
+	"sso":                  "there is no single sign-on",
+	"ldap_server_auto":     "move the device to RADIUS and [radius_server_auto]",
+	"http_proxy":           "use an HTTP proxy of your own",
+	"radius_server_eap":    "move the device to PAP and [radius_server_challenge] or [radius_server_auto]",
+	"radius_server_iframe": "the web prompt in a frame no longer exists; use [radius_server_challenge]",
 }
 
 var mainKeys = []Key{
@@ -112,13 +112,10 @@ var mainKeys = []Key{
 	{Name: "http_proxy_port", Value: port, Default: "80", Meaning: "port of `http_proxy_host`"},
 	{Name: "interface", Value: address, Meaning: "address to listen on; default: all, IPv4 and IPv6"},
 	{Name: "test_connectivity_on_startup", Value: boolean, Default: "false", Meaning: "do what `authproxy check` does at start, into the log"},
-	{Name: "fips_mode", Value: boolean, Default: "false", Meaning: "whether only FIPS algorithms may be used", Refused: refuseTrue("RADIUS is made of MD5, which is no FIPS algorithm")},
+	{Name: "fips_mode", Value: boolean, Default: "false", Meaning: "has no effect: RADIUS is made of MD5, which is no FIPS algorithm"},
+	{Name: "minimum_tls_version", Value: tlsVersion, Default: "1.2", Meaning: "oldest version of TLS for calls to the service; never older than 1.2"},
+	{Name: "cipher_list", Value: text, Meaning: "has no effect: the ciphers are those of Go"},
 	{Name: "metrics_address", Value: listen, Ours: true, Meaning: "where `/metrics` (Prometheus) and `/healthz` are served; default: nowhere"},
-}
-
-// refuseTrue refuses a boolean that is true.
-func refuseTrue(why string) map[string]string {
-	return map[string]string{"true": why, "yes": why, "on": why, "1": why}
 }
 
 // Facilities are the names that syslog_facility knows.
@@ -148,19 +145,21 @@ var adKeys = []Key{
 	{Name: "timeout", Value: seconds, Default: "10", Meaning: "seconds for one host"},
 	{Name: "ssl_ca_certs_file", Value: authority, Meaning: "authorities of the servers' certificates; default: the system's. Unlike before, certificates are always verified"},
 	{Name: "ssl_verify_hostname", Value: boolean, Default: "true", Meaning: "whether the certificate must be for the host's name"},
+	{Name: "minimum_tls_version", Value: tlsVersion, Default: "1.2", Meaning: "oldest version of TLS; never older than 1.2"},
+	{Name: "cipher_list", Value: text, Meaning: "has no effect: the ciphers are those of Go"},
 }
 
 var radiusKeys = []Key{
-	{Name: "host", Numbering: Listed, Value: address, Required: true, Meaning: "RADIUS servers; the next is asked when one does not answer"},
+	{Name: "host", Numbering: Listed, Value: bareHost, Required: true, Meaning: "RADIUS servers, by address or name; the next is asked when one does not answer"},
 	{Name: "port", Numbering: Listed, Value: port, Default: "1812", Meaning: "port of the host with the same number"},
-	{Name: "secret", Value: secret, Required: true, Meaning: "secret shared with all of them"},
+	{Name: "secret", Numbering: Listed, Value: secret, Required: true, Meaning: "secret shared with all of them, or with the host of the same number"},
 	{Name: "retries", Value: integer(1, 100), Default: "3", Meaning: "tries at each server"},
 	{Name: "retry_wait", Value: seconds, Default: "2", Meaning: "seconds between tries"},
 	{Name: "nas_ip", Value: address, Meaning: "NAS-IP-Address to send; default: this host's"},
 	{Name: "pass_through_all", Value: boolean, Default: "false", Meaning: "send on all attributes of the server's answer"},
-	{Name: "pass_through_attr_names", Value: attrs, Meaning: "attributes of the server's answer to send on"},
+	{Name: "pass_through_attr_names", Value: attrs, Meaning: "attributes of the server's answer to send on, by name, or by number as in `26.3076.85`"},
 	{Name: "pw_codec", Value: codec, Default: "utf-8", Meaning: "character set of passwords at the server"},
-	{Name: "force_message_authenticator", Value: boolean, Default: "false", Ours: true, Meaning: "take no reply without Message-Authenticator (CVE-2024-3596); false: only from a server that has never sent one"},
+	{Name: "force_message_authenticator", Value: signed, Default: "auto", Ours: true, Meaning: "whether replies must carry a Message-Authenticator (CVE-2024-3596); `auto`: once all of a server's replies have, at least 20 over ten minutes"},
 }
 
 // serverKeys are those of every server section.
@@ -175,16 +174,22 @@ var serverKeys = []Key{
 	{Name: "port", Value: port, Default: "1812", Meaning: "UDP port to listen on"},
 	{Name: "interface", Value: address, Meaning: "address to listen on; default: that of `[main]`"},
 	{Name: "failmode", Value: enum("safe", "secure"), Default: "safe", Meaning: "what happens after a right first factor when the service cannot be contacted: `safe` accepts, `secure` rejects"},
-	{Name: "api_timeout", Value: limit, Default: "0", Meaning: "seconds for calls to the service that wait for no person"},
-	{Name: "exempt_username", Numbering: Indexed, Value: text, Meaning: "users who need no second factor, in any case of letters"},
+	{Name: "api_timeout", Value: limit, Default: "10", Meaning: "seconds for each call to the service that does not wait for a person, with its repetitions; 0: no limit"},
+	{Name: "exempt_username", Numbering: Indexed, Value: text, Meaning: "accounts that need no second factor, in any case of letters"},
 	{Name: "client_ip_attr", Value: attribute, Default: "Calling-Station-Id", Meaning: "attribute with the user's address, or `paloalto`"},
 	{Name: "pass_through_all", Value: boolean, Meaning: "as in `[radius_client]`, for this section only"},
 	{Name: "pass_through_attr_names", Value: attrs, Meaning: "as in `[radius_client]`, for this section only"},
 	{Name: "pw_codec", Value: codec, Default: "utf-8", Meaning: "character set of what the devices send"},
-	{Name: "force_message_authenticator", Value: boolean, Default: "false", Meaning: "drop requests without Message-Authenticator; false: only those of a device that has sent one before"},
+	{Name: "force_message_authenticator", Value: signed, Default: "auto", Meaning: "whether requests must carry a Message-Authenticator (CVE-2024-3596); `auto`: once all of a device's requests have, at least 20 over ten minutes"},
+	{Name: "radius_message_authenticator", Numbering: Indexed, Value: signed, Ours: true, Meaning: "`force_message_authenticator` for the devices of the same number"},
+	{Name: "radius_is_proxy", Numbering: Indexed, Value: boolean, Ours: true, Meaning: "whether the devices of the same number are RADIUS proxies, whose unsigned requests may carry more than 128 bytes of Proxy-State"},
+	{Name: "health_username", Numbering: Indexed, Value: text, Ours: true, Meaning: "users of health checks, who are rejected at once, without log, event or first factor"},
+	{Name: "duo_username", Value: enum("account", "typed"), Default: "account", Ours: true, Meaning: "the name that the service is asked about: `account`, as the directory spells it, whatever was typed; or `typed`, for sites whose users are enrolled under what they type"},
 	{Name: "http_proxy_host", Value: bareHost, Meaning: "as in `[main]`, for this section only"},
 	{Name: "http_proxy_port", Value: port, Meaning: "as in `[main]`, for this section only"},
-	{Name: "max_pushes_per_minute", Value: integer(0, 1000), Default: "0", Ours: true, Meaning: "pushes, calls and SMS to one user, 0: no limit"},
+	{Name: "max_pushes_per_minute", Value: integer(0, 1000), Default: "10", Ours: true, Meaning: "pushes, calls and SMS to one user; 0: no limit"},
+	{Name: "max_pushes_waiting", Value: integer(0, 1000), Default: "3", Ours: true, Meaning: "pushes, calls and SMS that may wait for one user at once; 0: no limit"},
+	{Name: "max_wrong_passcodes", Value: integer(0, 1000), Default: "10", Ours: true, Meaning: "wrong passcodes of one user within 15 minutes; 0: no limit"},
 }
 
 var challengeKeys = []Key{

@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"cmp"
+	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"maps"
@@ -85,10 +86,8 @@ func (s *Section) Numbered(name string, number int) string {
 }
 
 func (s *Section) key(name string) *Key {
-	for i := range s.kind.Keys {
-		if s.kind.Keys[i].Name == name {
-			return &s.kind.Keys[i]
-		}
+	if key := s.kind.key(name); key != nil {
+		return key
 	}
 	panic(fmt.Sprintf("config: [%s] has no key %s", s.kind.Name, name))
 }
@@ -128,13 +127,29 @@ func (s *Section) Prefixes(name string) []netip.Prefix { p, _ := parsePrefixes(s
 // Codec returns a character set, nil for UTF-8.
 func (s *Section) Codec(name string) encoding.Encoding { e, _ := parseCodec(s.Text(name)); return e }
 
-// Attribute returns a kind of RADIUS attribute.
+// Signed returns "true", "auto" or "false".
+func (s *Section) Signed(name string) string {
+	if on, err := parseBool(s.Text(name)); err == nil {
+		return strconv.FormatBool(on)
+	}
+	return s.Word(name)
+}
+
+// TLS returns the oldest version of TLS, at least 1.2.
+func (s *Section) TLS(name string) uint16 {
+	if strings.HasSuffix(s.Text(name), "1.3") {
+		return tls.VersionTLS13
+	}
+	return tls.VersionTLS12
+}
+
+// Attribute returns a type of RADIUS attribute.
 func (s *Section) Attribute(name string) radius.AttributeType {
 	k, _ := parseAttribute(s.Text(name))
 	return k
 }
 
-// Attributes returns kinds of RADIUS attributes.
+// Attributes returns types of RADIUS attributes, without those that are not known.
 func (s *Section) Attributes(name string) []radius.AttributeType {
 	kinds, _ := parseAttributes(s.Text(name))
 	return kinds
