@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -602,5 +603,34 @@ func TestWhoIsNotRemembered(t *testing.T) {
 		other.nas.Attributes = station("198.51.100.7")
 		other.start()
 		assert.True(t, other.login("jdoe", password).Challenged())
+	})
+}
+
+// A device may ask from several addresses; another device with the same secret is
+// not it.
+func TestAStateBelongsToADevice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		client := func(address, device string) radius.Client {
+			return radius.Client{Prefix: netip.MustParsePrefix(address), Secret: secret, Device: device}
+		}
+		clients, err := radius.NewClients(client("192.0.2.7/32", "pair"), client("192.0.2.8/32", "pair"),
+			client("192.0.2.9/32", ""), client("198.51.100.0/24", ""))
+		require.NoError(t, err)
+		w.server.Clients = clients
+		w.start()
+		for _, c := range []struct {
+			from, to string
+			ok       bool
+		}{
+			{"192.0.2.7", "192.0.2.8", true}, {"198.51.100.1", "198.51.100.2", true},
+			{"192.0.2.7", "192.0.2.9", false}, {"198.51.100.1", "192.0.2.7", false},
+		} {
+			asked, err := w.newNAS(c.from).Login(t.Context(), "jdoe", password)
+			require.NoError(t, err)
+			reply, err := w.newNAS(c.to).Answer(t.Context(), asked, "push")
+			require.NoError(t, err)
+			assert.Equal(t, c.ok, reply.Accepted(), c)
+		}
 	})
 }

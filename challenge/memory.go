@@ -29,9 +29,9 @@ const (
 // which takes O(log n) time.
 type MemoryStore struct {
 	// MaxSessions is how many sessions are kept at most; zero means 65,536. The
-	// memory used is about that many times the size of a session plus 250 bytes. When it is full, Put returns ErrFull for a new id: a flood of new
-	// logins stops new logins, loudly, but throws out nobody who is looking at
-	// his phone. MaxSessions must not be changed after first use.
+	// memory used is about that many times the size of a session plus 250 bytes.
+	// When it is full, Put returns ErrFull for a new id: a flood rejects new logins
+	// but never evicts one in progress. Do not change MaxSessions after first use.
 	MaxSessions int
 
 	mu   sync.Mutex
@@ -57,6 +57,19 @@ type entry struct {
 	expires time.Time
 	place   int // in the heap
 }
+
+// Len returns how many sessions are kept. Some of them may have expired.
+func (m *MemoryStore) Len() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.data == nil {
+		return 0
+	}
+	return len(m.data.byID)
+}
+
+// Cap returns how many sessions there is room for.
+func (m *MemoryStore) Cap() int { return m.maxSessions() }
 
 // Put implements Store. It returns ErrFull when id is new and the store is full.
 func (m *MemoryStore) Put(ctx context.Context, id string, session []byte, ttl time.Duration) error {

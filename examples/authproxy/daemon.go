@@ -47,7 +47,7 @@ func newDaemon(path string, stdout io.Writer) *daemon {
 		stores:    map[string]*challenge.MemoryStore{},
 	}
 	d.stopped, d.stop = context.WithCancel(context.Background())
-	d.metrics.registry.MustRegister(transport{d.current})
+	d.metrics.registry.MustRegister(transport{d.current, d.store})
 	return d
 }
 
@@ -266,7 +266,7 @@ func finish(retire []func(), oldLogs *logs) {
 func (d *daemon) surroundings(l *logs) surroundings {
 	return surroundings{
 		logger: l.Logger,
-		store:  d.store,
+		store:  func(section string) challenge.Store { return d.store(section) },
 		observe: func(section string, e radmfa.Event) {
 			d.metrics.observe(section, e)
 			if l.events == nil {
@@ -282,7 +282,7 @@ func (d *daemon) surroundings(l *logs) surroundings {
 }
 
 // store returns the store of a section.
-func (d *daemon) store(section string) challenge.Store {
+func (d *daemon) store(section string) *challenge.MemoryStore {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.stores[section] == nil {

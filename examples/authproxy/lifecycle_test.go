@@ -6,10 +6,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -296,4 +298,40 @@ func TestSystemdIsToldWhatHappens(t *testing.T) {
 	next("WATCHDOG=1") // while the login ends
 	require.NoError(t, <-login)
 	assert.Equal(t, exitOK, p.ends(5*time.Second))
+}
+
+// Each reload ends what it replaces.
+func TestReloadsLeaveNothingBehind(t *testing.T) {
+	l := newLab(t, users())
+	port := freePort(t)
+	config := mainSection + noPrimary + l.section("radius_server_challenge", port)
+	d := newDaemon(l.write("authproxy.cfg", config), io.Discard)
+	require.NoError(t, d.load())
+	var before int
+	for i := range 100 {
+		if i == 10 {
+			before = runtime.NumGoroutine()
+		}
+		l.write("authproxy.cfg", strings.Replace(config, "debug=true", fmt.Sprintf("debug=%t", i%2 == 0), 1))
+		d.reload()
+	}
+	assert.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+3 }, 5*time.Second, 10*time.Millisecond,
+		"%d goroutines after ten reloads, %d after a hundred", before, runtime.NumGoroutine())
+	d.shutdown(t.Context())
+}
+
+func TestHealthChecksAreNoLogins(t *testing.T) {
+	l := newLab(t, users())
+	port := freePort(t)
+	web := freePort(t)
+	p := l.run(strings.Replace(mainSection, "[main]\n", fmt.Sprintf("[main]\nmetrics_address=127.0.0.1:%d\n", web), 1) + noPrimary +
+		l.section("radius_server_challenge", port, "health_username_1=probe"))
+	for range 3 {
+		assert.True(t, p.login(nas(port), "Probe", "").Rejected())
+	}
+	assert.Contains(t, l.get(p, "/metrics"), "authproxy_health_checks_total")
+	p.signal(syscall.SIGTERM)
+	assert.Equal(t, exitOK, p.ends(5*time.Second))
+	assert.NotContains(t, p.log.String(), "Probe")
+	assert.Empty(t, l.service.Calls())
 }

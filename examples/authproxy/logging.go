@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"gopkg.in/natefinch/lumberjack.v2"
 
@@ -94,13 +95,34 @@ func (l *logs) open(file *config.File, name string) (io.Writer, error) {
 	if err := create(path); err != nil {
 		return nil, fmt.Errorf("log_dir: %w", err)
 	}
-	w := &lumberjack.Logger{
-		Filename:   path,
-		MaxSize:    mebibytes(file.Main.Int("log_max_size")),
-		MaxBackups: file.Main.Int("log_max_files"),
-	}
+	w := rotating(path, mebibytes(file.Main.Int("log_max_size")), file.Main.Int("log_max_files"))
 	l.files = append(l.files, w)
 	return l.spool.writer(w), nil
+}
+
+// rotators are the log files that have been opened. A Logger of lumberjack has a
+// goroutine that never ends, so one is kept for all reloads.
+var rotators struct {
+	sync.Mutex
+	byFile map[rotator]*lumberjack.Logger
+}
+
+type rotator struct {
+	path               string
+	maxSize, maxBackup int
+}
+
+func rotating(path string, maxSize, maxBackup int) *lumberjack.Logger {
+	rotators.Lock()
+	defer rotators.Unlock()
+	r := rotator{path, maxSize, maxBackup}
+	if rotators.byFile == nil {
+		rotators.byFile = map[rotator]*lumberjack.Logger{}
+	}
+	if rotators.byFile[r] == nil {
+		rotators.byFile[r] = &lumberjack.Logger{Filename: path, MaxSize: maxSize, MaxBackups: maxBackup}
+	}
+	return rotators.byFile[r]
 }
 
 // create makes a log file where there is none, readable by the group, and reports

@@ -128,10 +128,14 @@ func validate(path string, stdout io.Writer) int {
 	}
 	_, _ = fmt.Fprintf(stdout, "%s: no problems\n", path)
 	for _, s := range file.Servers {
-		_, _ = fmt.Fprintf(stdout, "  [%s] listens on %s, first factor %s, service %s\n", s.Name, s.Listen(file.Main), firstFactorName(s), s.APIHost())
+		_, _ = fmt.Fprintf(stdout, "  [%s] listens on %s, first factor %s, service %s asked about %s\n",
+			s.Name, s.Listen(file.Main), firstFactorName(s), s.APIHost(), serviceNames[s.Word("duo_username")])
 	}
 	return exitOK
 }
+
+// serviceNames says what duo_username means.
+var serviceNames = map[string]string{"account": "the account as the directory spells it", "typed": "the name as it was typed"}
 
 func firstFactorName(s *config.Section) string {
 	if s.Client == nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/radmfa/radmfa"
+	"github.com/radmfa/radmfa/challenge"
 	"github.com/radmfa/radmfa/duo"
 )
 
@@ -143,12 +144,18 @@ func (m *metrics) keep(sections map[string]bool) {
 }
 
 // transport is a collector of the counters of the listeners.
-type transport struct{ listeners func() []*listener }
+type transport struct {
+	listeners func() []*listener
+	store     func(section string) *challenge.MemoryStore
+}
 
 var (
 	requestsDesc = prometheus.NewDesc("authproxy_requests_total", "Datagrams that were handled, joined to a request in flight, repeated from memory, or Status-Server.", []string{"section", "listener", "how"}, nil)
 	droppedDesc  = prometheus.NewDesc("authproxy_dropped_total", "Datagrams that were dropped, by reason.", []string{"section", "listener", "reason"}, nil)
-	waitingDesc  = prometheus.NewDesc("authproxy_waiting_logins", "Access-Requests that wait for an answer now.", []string{"section", "listener"}, nil)
+	waitingDesc  = prometheus.NewDesc("authproxy_waiting_logins", "Access-Requests that wait for a reply now.", []string{"section", "listener"}, nil)
+	checkedDesc  = prometheus.NewDesc("authproxy_health_checks_total", "Access-Requests by the users of health_username_N, rejected at once.", []string{"section", "listener"}, nil)
+	openDesc     = prometheus.NewDesc("authproxy_open_challenges", "Challenges that are kept until they are answered or expire.", []string{"section"}, nil)
+	roomDesc     = prometheus.NewDesc("authproxy_open_challenges_limit", "How many challenges there is room for.", []string{"section"}, nil)
 )
 
 // Describe implements prometheus.Collector.
@@ -156,6 +163,9 @@ func (transport) Describe(descs chan<- *prometheus.Desc) {
 	descs <- requestsDesc
 	descs <- droppedDesc
 	descs <- waitingDesc
+	descs <- checkedDesc
+	descs <- openDesc
+	descs <- roomDesc
 }
 
 // Collect implements prometheus.Collector.
@@ -169,5 +179,9 @@ func (t transport) Collect(out chan<- prometheus.Metric) {
 			out <- prometheus.MustNewConstMetric(droppedDesc, prometheus.CounterValue, float64(n), section, l.addr, reason.String())
 		}
 		out <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(stats.InFlight), section, l.addr)
+		out <- prometheus.MustNewConstMetric(checkedDesc, prometheus.CounterValue, float64(l.checked.Load()), section, l.addr)
+		store := t.store(section)
+		out <- prometheus.MustNewConstMetric(openDesc, prometheus.GaugeValue, float64(store.Len()), section)
+		out <- prometheus.MustNewConstMetric(roomDesc, prometheus.GaugeValue, float64(store.Cap()), section)
 	}
 }

@@ -85,6 +85,8 @@ type sectionHealth struct {
 	FirstFactor string `json:"first_factor"` // up, down, unknown
 	Service     string `json:"service"`      // up, down, unknown
 	Waiting     int    `json:"waiting_logins"`
+	Open        int    `json:"open_challenges"`
+	Room        int    `json:"open_challenges_limit"` // at it, first steps get no reply
 }
 
 // healthz answers with status 200 while requests are served, whatever the health
@@ -98,6 +100,8 @@ func (d *daemon) healthz(w http.ResponseWriter, _ *http.Request) {
 			FirstFactor: d.word(section, peerFirstFactor),
 			Service:     d.word(section, peerService),
 			Waiting:     l.server.Stats().InFlight,
+			Open:        d.store(section).Len(),
+			Room:        d.store(section).Cap(),
 		}
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -68,6 +68,11 @@ func (a *Authenticator) newServer(config Server) (*server, error) {
 		address: address,
 		log:     a.Logger,
 	}
+	if host, port, _ := net.SplitHostPort(address); a.DialContext == nil {
+		if _, err := netip.ParseAddr(host); err != nil {
+			s.name = &name{host: host, port: port}
+		}
+	}
 	s.Secret = cmp.Or(s.Secret, a.Secret)
 	if s.Secret == "" {
 		return nil, fmt.Errorf("%s has no Secret, and the Authenticator has none either", address)

@@ -126,7 +126,8 @@ type Authenticator struct {
 // Server is one RADIUS server.
 type Server struct {
 	// Address is a host name or IP address, and a port unless it is 1812:
-	// "radius1.example.com", "192.0.2.7:1645", "[2001:db8::7]:1645".
+	// "radius1.example.com", "192.0.2.7:1645", "[2001:db8::7]:1645". A name is
+	// resolved anew after 30 s, and each of its addresses is a server to ask.
 	Address string
 
 	// Secret is shared with this server. Empty: the Authenticator's.
@@ -166,8 +167,10 @@ func (a *Authenticator) ForgetSigners() {
 	if a.configure() != nil {
 		return
 	}
-	for _, s := range a.servers {
-		s.forgetSigner()
+	for _, configured := range a.servers {
+		for _, s := range configured.known() {
+			s.forgetSigner()
+		}
 	}
 }
 
@@ -207,7 +210,7 @@ func (a *Authenticator) Format(f fmt.State, _ rune) {
 // login asks the servers in turn until one answers.
 func (a *Authenticator) login(ctx context.Context, l *login) (*primary.Result, error) {
 	var failures []error
-	turns := a.order()
+	turns := a.order(ctx)
 	for i, t := range turns {
 		share, cancel := deadline.Share(ctx, len(turns)-i)
 		result, err := t.ask(share, l)
@@ -228,10 +231,12 @@ func (a *Authenticator) login(ctx context.Context, l *login) (*primary.Result, e
 // other would know its State.
 func (a *Authenticator) resume(ctx context.Context, l *login) (*primary.Result, error) {
 	address, state, ok := splitState(l.State)
-	for _, s := range a.servers {
-		if ok && s.address == address {
-			l.upstreamState = state
-			return turn{server: s}.ask(ctx, l)
+	for _, configured := range a.servers {
+		for _, s := range configured.known() {
+			if ok && s.address == address {
+				l.upstreamState = state
+				return turn{server: s}.ask(ctx, l)
+			}
 		}
 	}
 	return nil, &primary.Rejection{Reason: "the answer's State names a server that is not configured"}

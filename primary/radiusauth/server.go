@@ -27,6 +27,7 @@ type server struct {
 	Server
 	auth    *Authenticator // only read
 	address string         // host:port
+	name    *name          // nil: address is no name
 	log     *slog.Logger
 
 	mu      sync.Mutex
@@ -44,10 +45,14 @@ type turn struct {
 
 // order returns the servers in the order to ask them: those last that gave no
 // reply a short time ago.
-func (a *Authenticator) order() []turn {
+func (a *Authenticator) order(ctx context.Context) []turn {
 	now := time.Now()
 	var first, last []turn
+	var servers []*server
 	for _, s := range a.servers {
+		servers = append(servers, s.resolved(ctx)...)
+	}
+	for _, s := range servers {
 		switch down, due := s.due(now); {
 		case !down:
 			first = append(first, turn{server: s})
