@@ -20,6 +20,9 @@ const (
 	// A request whose session another process decides looks again after minPoll,
 	// then less and less often, down to maxPoll.
 	minPoll, maxPoll = 20 * time.Millisecond, 500 * time.Millisecond
+	// waitersFor is how long the decision on an automatic login is kept for those
+	// who were waiting for it in another process.
+	waitersFor = 2 * time.Second
 )
 
 // answerKey is equal for requests that bring the same answer.
@@ -30,9 +33,11 @@ type answerKey struct {
 
 // claim is the hold of this process on a session that it decides.
 type claim struct {
-	box    box
-	ses    *session // as it was claimed
-	stored []byte   // as it is in the Store
+	box     box
+	attempt challenge.Adder // of an automatic login, which has no State; else nil
+	hash    []byte          // of the answer
+	ses     *session        // as it was claimed
+	stored  []byte          // as it is in the Store
 }
 
 // answer decides a request that answers a challenge. Several requests may bring
@@ -49,10 +54,41 @@ func (l *login) answer() {
 	l.decision = panicked()
 	keep := repeatFor // should the Store not keep the decision
 	defer func() { l.server.answers.end(key, f, l.outcome(), keep) }()
+	b, err := l.server.box(purposeSession, r.State)
+	if err != nil {
+		l.fail("the challenge cannot be read", err)
+		return
+	}
+	l.claim = &claim{box: b, hash: hashAnswer(r.State, r.Password)}
+	if l.decideClaimed() {
+		keep = 0
+	}
+}
+
+// beginOnce decides an automatic login that other processes may be asked to begin
+// as well. It returns false when the Store cannot be used for that.
+func (l *login) beginOnce() bool {
+	s := l.server
+	adder, ok := s.Store.(challenge.Adder)
+	_, local := s.Store.(*challenge.MemoryStore)
+	if !ok || !local && s.ClusterKey == "" { // what can be guessed needs the key
+		return false
+	}
+	b, err := newBox(purposeAttempt, l.request.Attempt, s.ClusterKey)
+	if err != nil {
+		return false
+	}
+	l.claim = &claim{box: b, attempt: adder, hash: hashAnswer(l.request.Attempt, "")}
+	l.decideClaimed()
+	return true
+}
+
+// decideClaimed claims the session, decides it and stores the decision. It reports
+// whether nothing is left to be kept here for those who ask again.
+func (l *login) decideClaimed() bool {
 	at := l.enter()
 	if at == decided {
-		keep = 0
-		return
+		return true
 	}
 	l.server.presence.enter(l.server)
 	defer l.server.presence.leave()
@@ -60,9 +96,7 @@ func (l *login) answer() {
 	if l.server.presence.handedOver() && errors.Is(l.ctx.Err(), context.Canceled) {
 		l.ignore("handed over to another node", nil)
 	}
-	if l.settle() {
-		keep = 0
-	}
+	return l.settle()
 }
 
 func (l *login) runSafely(at step) {
@@ -73,16 +107,18 @@ func (l *login) runSafely(at step) {
 // enter claims the session that the State names, and returns the step at which
 // the login goes on. It decides where there is nothing left to do.
 func (l *login) enter() step {
-	b, err := l.server.box(purposeSession, l.request.State)
-	if err != nil {
-		return l.fail("the challenge cannot be read", err)
-	}
-	l.claim = &claim{box: b}
-	hash := hashAnswer(l.request.State, l.request.Password)
 	w := watch{server: l.server}
 	for {
+		if l.claim.attempt != nil && !w.waited {
+			if at := l.add(); at != undecided {
+				return at
+			}
+		}
 		ses, err := l.load(l.ctx)
 		switch {
+		case errors.Is(err, challenge.ErrNotFound) && l.claim.attempt != nil:
+			w.waited = false
+			continue // it has just ended
 		case errors.Is(err, challenge.ErrNotFound):
 			return l.reject(textExpired, "the State is unknown or has expired")
 		case errors.Is(err, errSealed), errors.Is(err, errOtherVersion):
@@ -97,10 +133,10 @@ func (l *login) enter() step {
 		if reason := ses.mayAnswer(l.request); reason != "" {
 			return l.reject(textExpired, reason)
 		}
-		if ses.answer != nil && subtle.ConstantTimeCompare(ses.answer, hash) != 1 {
+		if ses.answer != nil && subtle.ConstantTimeCompare(ses.answer, l.claim.hash) != 1 {
 			return l.reject(textExpired, "the challenge was answered otherwise")
 		}
-		at, err := l.take(ses, hash, &w)
+		at, err := l.take(ses, &w)
 		if at != undecided {
 			return at
 		}
@@ -111,6 +147,24 @@ func (l *login) enter() step {
 			return l.fail("the challenge cannot be decided", err)
 		}
 	}
+}
+
+// add begins an automatic login, unless another process has begun it.
+func (l *login) add() step {
+	s, c := l.server, l.claim
+	l.ses.answer, l.ses.owner = c.hash, s.presence.name()
+	sealed := c.box.seal(l.ses.encode())
+	err := c.attempt.Add(l.ctx, c.box.name, sealed, s.authTimeout()+repeatFor)
+	switch {
+	case err == nil:
+		c.ses, c.stored = l.ses, sealed
+		return atFirstFactor
+	case errors.Is(err, challenge.ErrConflict):
+		return undecided
+	case errors.Is(err, challenge.ErrFull):
+		return l.ignore("there is no room for another login", err)
+	}
+	return l.fail("the login cannot be stored", err)
 }
 
 // undecided is what take returns when the session must be looked at again.
@@ -132,15 +186,20 @@ func (l *login) load(ctx context.Context) (*session, error) {
 
 // take makes the session this request's own if nobody else decides it, repeats
 // its decision, or waits a while for whoever decides it.
-func (l *login) take(ses *session, hash []byte, w *watch) (step, error) {
+func (l *login) take(ses *session, w *watch) (step, error) {
 	switch {
+	case ses.decision != nil && l.claim.attempt != nil && !w.waited && ses.decision.Result != ResultRejected:
+		if err := l.hold(l.ses); err != nil {
+			return undecided, err
+		}
+		return atFirstFactor, nil // the approval is used up: this is a login of its own
 	case ses.decision != nil:
 		l.ses = ses
 		l.decision = *ses.decision
 		l.decision.repeated = true
 		return decided, nil
 	case ses.answer == nil:
-		if err := l.hold(ses, hash); err != nil {
+		if err := l.hold(ses); err != nil {
 			return undecided, err
 		}
 		l.server.open.answered(ses.owns(), l.claim.box.name)
@@ -150,7 +209,7 @@ func (l *login) take(ses *session, hash []byte, w *watch) (step, error) {
 	}
 	// What its owner has started is not started again; what can be waited for is.
 	started := ses.txID != ""
-	if err := l.hold(ses, hash); err != nil {
+	if err := l.hold(ses); err != nil {
 		return undecided, err
 	}
 	if started {
@@ -162,9 +221,9 @@ func (l *login) take(ses *session, hash []byte, w *watch) (step, error) {
 }
 
 // hold writes into the Store that this process decides the session.
-func (l *login) hold(ses *session, hash []byte) error {
+func (l *login) hold(ses *session) error {
 	s := l.server
-	ses.answer, ses.owner = hash, s.presence.name()
+	ses.answer, ses.owner = l.claim.hash, s.presence.name()
 	if err := l.claim.swap(l.ctx, s, ses, s.authTimeout()+repeatFor); err != nil {
 		return err
 	}
@@ -222,7 +281,18 @@ func (l *login) settle() bool {
 func (l *login) persist(ctx context.Context, ses *session) error {
 	ctx, cancel := context.WithTimeout(ctx, settleFor)
 	defer cancel()
-	return l.claim.swap(ctx, l.server, ses, repeatFor)
+	return l.claim.swap(ctx, l.server, ses, l.claim.keep(ses.decision))
+}
+
+// keep returns how long a decision is stored.
+func (c *claim) keep(d *decision) time.Duration {
+	switch {
+	case c.attempt == nil:
+		return repeatFor
+	case d.Result == ResultRejected:
+		return repeatFirst
+	}
+	return waitersFor
 }
 
 // persistLater tries again after a pause, and after longer ones, until a time or

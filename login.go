@@ -141,7 +141,9 @@ func (l *login) begin() {
 	default:
 		defer func() { l.server.attempts.end(key, f, l.outcome(), l.repeatable(shared)) }()
 		defer l.recover()
-		l.run(atFirstFactor)
+		if !shared || l.server.Auto == nil || !l.beginOnce() {
+			l.run(atFirstFactor)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/radmfa/radmfa"
 	"github.com/radmfa/radmfa/challenge"
 	"github.com/radmfa/radmfa/duo"
 	"github.com/radmfa/radmfa/duo/duotest"
@@ -71,6 +72,10 @@ func (p *plug) Get(ctx context.Context, id string) (session []byte, err error) {
 
 func (p *plug) CompareAndSwap(ctx context.Context, id string, old, new []byte, ttl time.Duration) error {
 	return p.step(func() error { return p.Store.CompareAndSwap(ctx, id, old, new, ttl) })
+}
+
+func (p *plug) Add(ctx context.Context, id string, session []byte, ttl time.Duration) error {
+	return p.step(func() error { return p.Store.(challenge.Adder).Add(ctx, id, session, ttl) })
 }
 
 // mortal is a second factor whose node may die: then no call gets through.
@@ -226,6 +231,54 @@ func TestShutdownHandsOver(t *testing.T) {
 		reply, err := two.nas.Answer(t.Context(), asked, "push")
 		require.NoError(t, err)
 		assert.True(t, reply.Accepted())
+		assert.Equal(t, 1, one.service.Count(pathAuth))
+	})
+}
+
+func TestAnAutomaticLoginAtTwoNodesIsOnePush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, two, _ := twoNodes(t)
+		one.answers(duotest.After(20*time.Second, duotest.Approve))
+		one.server.Auto, two.server.Auto = &radmfa.Auto{}, &radmfa.Auto{}
+		one.start()
+		two.start()
+		var wg sync.WaitGroup
+		for i, w := range []*world{one, two, one, two} {
+			wg.Go(func() {
+				time.Sleep(time.Duration(i) * 3 * time.Second)
+				nas := w.newNAS(nasIP)
+				nas.Attributes = station("198.51.100.7")
+				reply, err := nas.Login(t.Context(), "jdoe", password)
+				if assert.NoError(t, err) {
+					assert.True(t, reply.Accepted(), i)
+				}
+			})
+		}
+		wg.Wait()
+		assert.Equal(t, 1, one.service.Count(pathAuth))
+
+		two.nas.Attributes = station("198.51.100.7")
+		assert.True(t, two.login("jdoe", password).Accepted())
+		assert.Equal(t, 2, one.service.Count(pathAuth), "the approval lets in nobody else")
+	})
+}
+
+func TestAnAutomaticPushSurvivesItsNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, two, p := twoNodes(t)
+		one.answers(duotest.After(20*time.Second, duotest.Approve))
+		one.server.Auto, two.server.Auto = &radmfa.Auto{}, &radmfa.Auto{}
+		one.start()
+		two.start()
+		go func() {
+			nas := one.newNAS(nasIP)
+			nas.Attributes = station("198.51.100.7")
+			_, _ = nas.Login(t.Context(), "jdoe", password)
+		}()
+		time.Sleep(5 * time.Second)
+		p.pull()
+		two.nas.Attributes = station("198.51.100.7")
+		assert.True(t, two.login("jdoe", password).Accepted())
 		assert.Equal(t, 1, one.service.Count(pathAuth))
 	})
 }

@@ -18,6 +18,7 @@ const sealVersion = 1
 const (
 	purposeSession  = "session"  // the id is a State
 	purposeRemember = "remember" // the id is guessable, so the key is needed
+	purposeAttempt  = "attempt"  // likewise
 	purposeNode     = "node"     // the id is a node's random name
 )
 

@@ -4,7 +4,7 @@
 // A session is a few bytes under an id, and the id is the State attribute
 // (RFC 2865 section 5.24). A [Store] knows nothing of what the bytes mean, so
 // that it may be any store several servers share. [MemoryStore] keeps them in
-// this process. Package challenge/challengetest holds the test that every Store
+// this process. Package challenge/challengetest has the test that every Store
 // should pass.
 package challenge
 
@@ -56,6 +56,17 @@ type Store interface {
 	// one, which stays as it is. Of several calls with the same old and different
 	// new sessions, one succeeds.
 	CompareAndSwap(ctx context.Context, id string, old, new []byte, ttl time.Duration) error
+}
+
+// Adder is an optional extension of Store, for what several processes may begin
+// at the same time. With it, Servers that share a Store send one push for an
+// automatic login that a NAS begins at two of them.
+type Adder interface {
+	Store
+
+	// Add stores session under id unless there is one, and returns ErrConflict
+	// then. Of several calls, one succeeds.
+	Add(ctx context.Context, id string, session []byte, ttl time.Duration) error
 }
 
 // NewID returns a new id for a session: 26 letters and digits with 130 random

@@ -73,6 +73,15 @@ func (m *MemoryStore) Cap() int { return m.maxSessions() }
 
 // Put implements Store. It returns ErrFull when id is new and the store is full.
 func (m *MemoryStore) Put(ctx context.Context, id string, session []byte, ttl time.Duration) error {
+	return m.put(ctx, id, session, ttl, true)
+}
+
+// Add implements Adder. It returns ErrFull when the store is full.
+func (m *MemoryStore) Add(ctx context.Context, id string, session []byte, ttl time.Duration) error {
+	return m.put(ctx, id, session, ttl, false)
+}
+
+func (m *MemoryStore) put(ctx context.Context, id string, session []byte, ttl time.Duration, replace bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -84,18 +93,17 @@ func (m *MemoryStore) Put(ctx context.Context, id string, session []byte, ttl ti
 	}
 	m.data.sweep(now)
 	k := keyOf(id)
-	e := m.data.byID[k]
-	if e == nil {
-		if ttl <= 0 {
-			return nil
-		}
-		if len(m.data.byID) >= m.maxSessions() {
-			return ErrFull
-		}
+	switch e := m.data.byID[k]; {
+	case e != nil && !replace && !e.expired(now):
+		return ErrConflict
+	case e != nil:
+		m.data.change(e, session, now.Add(ttl), now)
+	case ttl <= 0:
+	case len(m.data.byID) >= m.maxSessions():
+		return ErrFull
+	default:
 		m.data.add(&entry{key: k, session: bytes.Clone(session), expires: now.Add(ttl)})
-		return nil
 	}
-	m.data.change(e, session, now.Add(ttl), now)
 	return nil
 }
 

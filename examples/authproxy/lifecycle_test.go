@@ -21,8 +21,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"layeh.com/radius/rfc2865"
 
 	"github.com/radmfa/radmfa/duo/duotest"
+	"github.com/radmfa/radmfa/radius"
 )
 
 // slow are users who look at their phone after a while.
@@ -334,4 +336,27 @@ func TestHealthChecksAreNoLogins(t *testing.T) {
 	assert.Equal(t, exitOK, p.ends(5*time.Second))
 	assert.NotContains(t, p.log.String(), "Probe")
 	assert.Empty(t, l.service.Calls())
+}
+
+func TestAReloadDuringAnAutomaticPushSendsNoOther(t *testing.T) {
+	l := newLab(t, slow(4*time.Second))
+	port := freePort(t)
+	config := mainSection + noPrimary + l.section("radius_server_auto", port)
+	p := l.run(config)
+	n := nas(port)
+	n.Attributes = radius.Attributes{{Type: rfc2865.CallingStationID_Type, Attribute: []byte("198.51.100.7")}}
+	replies := make(chan bool, 2)
+	login := func() {
+		reply, err := n.Login(context.Background(), "jdoe", userPass)
+		replies <- err == nil && reply.Accepted()
+	}
+	go login()
+	p.logged("auth waiting")
+	l.write("authproxy.cfg", config+"exempt_username_1=nobody\n")
+	p.signal(syscall.SIGHUP)
+	p.logged("msg=reloaded")
+	go login() // from another port, with another Authenticator
+	assert.True(t, <-replies)
+	assert.True(t, <-replies)
+	assert.Len(t, l.service.Transactions(), 1)
 }
