@@ -95,6 +95,12 @@ func (c *Client) do(ctx context.Context, k *call) (json.RawMessage, *answer, err
 		ctx, cancel = context.WithTimeout(ctx, t.limit)
 		defer cancel()
 	}
+	if !k.waits {
+		if err := c.web.enter(ctx); err != nil {
+			return nil, nil, &Error{Call: k.name, Err: ended(err, t, ctx)}
+		}
+		defer c.web.leave()
+	}
 	for again := (repeats{}); ; {
 		response, a, err := c.ask(ctx, t, k)
 		if err == nil {

@@ -1,6 +1,7 @@
 package duo
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
@@ -11,6 +12,10 @@ import (
 
 // Bounds of our own transports.
 const (
+	// maxCalls is how many calls that do not wait for a person are under way at
+	// once. More of them wait here, so that a burst of ours is not taken for
+	// silence of the service: this machine can always keep up with so many.
+	maxCalls    = 512
 	maxDials    = 32   // at once, where connections are shared
 	maxIdle     = 1024 // connections that wait for the next call
 	idleTimeout = 50 * time.Second
@@ -29,13 +34,15 @@ const (
 type web struct {
 	shared *http.Client
 	single *http.Client
-	probes *http.Client // a connection for each, so that no call is in its way
+	probes *http.Client  // a connection for each, so that no call is in its way
+	places chan struct{} // of calls that are under way
 	http1  atomic.Bool
 }
 
 type proxyFunc = func(*http.Request) (*url.URL, error)
 
 func (w *web) setUp(own *http.Client, config *tls.Config, proxy proxyFunc) {
+	w.places = make(chan struct{}, maxCalls)
 	if own != nil {
 		c := *own
 		c.CheckRedirect = noRedirect
@@ -91,6 +98,23 @@ func (w *web) do(r *http.Request, probe bool) (*http.Response, error) {
 	}
 	return resp, err
 }
+
+// enter waits for a place among the calls that are under way, leave gives it back.
+func (w *web) enter(ctx context.Context) error {
+	select {
+	case w.places <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case w.places <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return &waitedError{ctx.Err()}
+	}
+}
+
+func (w *web) leave() { <-w.places }
 
 func (w *web) closeIdle() {
 	w.shared.CloseIdleConnections()
