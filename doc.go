@@ -41,8 +41,8 @@
 // # The parts
 //
 //   - [github.com/radmfa/radmfa/radius]: the transport. A Server is itself a
-//     radius.Handler, so it can be mounted in a transport of your own.
-//   - [github.com/radmfa/radmfa/primary]: the first factor; primary.None says
+//     radius.Handler, for a radius.Server of your own.
+//   - [github.com/radmfa/radmfa/primary]: the first factor; primary.None means
 //     that the NAS has checked the password. primary/ldapauth asks Active Directory
 //     and other directories, primary/radiusauth other RADIUS servers.
 //   - [github.com/radmfa/radmfa/duo]: the client of the service's Auth API.
@@ -52,6 +52,28 @@
 //
 // Each can be used without the others, and what a Server needs of them is an
 // interface.
+//
+// # The flow
+//
+// A login goes down through steps, all of which flow.go names in order. A step
+// does one thing and returns the next, or decides:
+//
+//	ServeRADIUS -> Request -> first factor -> policy -> preauth -> choose -> prove -> approval -> Reply -> packet
+//	   radius.go              firstfactor.go  policy.go  preauth.go choose.go   prove.go             radius.go
+//
+// A challenge is a decision that stores the step at which the answer goes on, and
+// everything known until then, in a session (session.go, sealed by seal.go). The
+// answer claims the session (claim.go), so that it is decided once, however often
+// and wherever it arrives. Server.Login is the flow without RADIUS: what calls it
+// instead of ServeRADIUS is another face of the same Server.
+//
+// # Who must prove what
+//
+// The account is what the first factor found, not what was typed: from there on
+// nothing else is used. A Policy decides for each login whether a second factor is
+// needed, which factors may be used, the fail mode, and how the login is presented;
+// the answers to its challenges are bound by that. Limits bounds what can be tried
+// in an account's name.
 //
 // # What the user sees
 //
@@ -70,12 +92,14 @@
 // # When something does not work
 //
 // A first factor that cannot be asked rejects. A service that cannot be contacted
-// for preauth (no connection, a timeout, a status of 5xx, an answer that makes no
-// sense) lets the user in with [FailSafe], the default, and a warning in the log;
-// it rejects with [FailSecure]. A service that had no time to answer, because the
-// first factor used it up, is not out of reach. Wrong keys and every other refusal
-// of the service reject in both modes, and so does everything that goes wrong once
-// a factor has been started.
+// for preauth (no connection, silence, a status of 5xx, an answer that makes no
+// sense) rejects with [FailClosed], the default; with [FailOpen] it lets the user
+// in, with a warning in the log; and a Fallback is asked instead, where there is
+// one. FailOpen keeps people working at the price of the second factor during an
+// outage; FailClosed keeps the second factor; a Fallback, such as codes of an app
+// that need no service, keeps both, if users have set it up. Everything else
+// rejects: wrong keys and every other refusal, a want of this machine, and whatever
+// goes wrong once a factor has been started.
 //
 // # One login, one push
 //
@@ -83,13 +107,17 @@
 // for 30 s after the reply. An answer that comes again under a new Identifier,
 // from another port, or at another server with the same Store, waits for the
 // decision of the first and gets the same. A State is good for one answer, from
-// the NAS it was given to and for the user it was given to, until
-// ChallengeTimeout has passed.
+// the device and for the user it was given to, until ChallengeTimeout has passed.
+//
+// Servers that share a Store (and a ClusterKey) behave as one. When one dies
+// during a push, another that is asked goes on waiting for the same push within
+// seconds; when it died before that could be noted, the user logs in again. What
+// was started is never started again.
 //
 // # Logs and events
 //
 // Each answered request is a line at level Info, each stage one at Debug, and
-// what an operator should look at is a warning or an error. OnEvent gets the same
+// what needs an operator's attention is a warning or an error. OnEvent gets the same
 // as values, for metrics and audit. No password, passcode, key, shared secret or
 // State reaches either.
 //
