@@ -21,7 +21,12 @@ import (
 	"github.com/radmfa/radmfa/radius/radiustest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if servedBenchmark() {
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	serverAddr = "192.0.2.1:1812"
