@@ -118,7 +118,7 @@ func (h *byHand) ServeRADIUS(w layeh.ResponseWriter, r *layeh.Request) {
 	var p *layeh.Packet
 	switch state := rfc2865.State_GetString(r.Packet); {
 	case state == "" && typed == password:
-		state = fmt.Sprintf("%026x", r.Packet.Authenticator[:13])
+		state = fmt.Sprintf("%026x", r.Authenticator[:13])
 		h.mu.Lock()
 		h.asked[state] = name
 		h.mu.Unlock()
