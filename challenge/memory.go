@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// ErrFull is the error of a MemoryStore that holds as many sessions as it may.
-var ErrFull = errors.New("challenge: the store is full: raise MaxSessions, or look for who starts so many logins")
+// ErrFull is the error of a Store that holds as many sessions as it may: for a
+// MemoryStore, MaxSessions.
+var ErrFull = errors.New("challenge: the store is full: give it more room, or look for who starts so many logins")
 
 const (
 	defaultMaxSessions = 65536
