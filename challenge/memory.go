@@ -37,6 +37,8 @@ type MemoryStore struct {
 
 	mu   sync.Mutex
 	data *sessions // nil until the first Put
+
+	permits permits
 }
 
 // key is the hash of an id. The ids themselves are not kept, so that nothing
@@ -77,7 +79,7 @@ func (m *MemoryStore) Put(ctx context.Context, id string, session []byte, ttl ti
 	return m.put(ctx, id, session, ttl, true)
 }
 
-// Add implements Adder. It returns ErrFull when the store is full.
+// Add implements Shared. It returns ErrFull when the store is full.
 func (m *MemoryStore) Add(ctx context.Context, id string, session []byte, ttl time.Duration) error {
 	return m.put(ctx, id, session, ttl, false)
 }
