@@ -20,6 +20,15 @@ const (
 	pingTimeout  = time.Second     // for /healthz and /metrics
 )
 
+// quietRedis keeps the client library from writing to the standard error: what it
+// would say comes back as an error.
+var quietRedis = sync.OnceFunc(func() { redis.SetLogger(silence{}) })
+
+type silence struct{}
+
+// Printf implements the library's logger.
+func (silence) Printf(context.Context, string, ...any) {}
+
 // share lets the instance keep its challenges in Redis, where the file says so.
 // Each section has a prefix of its own.
 func (i *instance) share(main *config.Section) {
@@ -27,6 +36,7 @@ func (i *instance) share(main *config.Section) {
 	if url == nil {
 		return
 	}
+	quietRedis()
 	options := &redis.UniversalOptions{
 		Addrs: url.Addrs, MasterName: url.Master, IsClusterMode: url.Cluster, DB: url.DB,
 		Username: main.Text("redis_username"), Password: main.Text("redis_password"),
