@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -54,7 +55,7 @@ func (p *pair) answer(n int, asked *radiustest.Reply, tries int) *radiustest.Rep
 	return reply
 }
 
-const loginAgain = "Access-Reject: Your login request has expired. Please log in again."
+const loginAgain = "Access-Reject: This login has expired. Please log in again."
 
 // kill -9 catches each of ten logins at a random moment, again and again: the
 // other node ends it, with the right answer or with "log in again", and there is
@@ -165,4 +166,65 @@ func TestALoginWithoutRedisFailsAndComesBack(t *testing.T) {
 		reply, err := device.Login(t.Context(), "jdoe", userPass, "push")
 		return err == nil && reply.Accepted()
 	}, 10*time.Second, 100*time.Millisecond)
+}
+
+// Both nodes are restarted one after the other while users log in. The device
+// asks its second server when the first is silent, with the same request.
+func TestARollingRestartLosesNoLogin(t *testing.T) {
+	rate, lasts := 100, 12*time.Second
+	if testing.Short() || raceDetector {
+		rate, lasts = 20, 6*time.Second
+	}
+	users := map[string]*duotest.User{}
+	total := int(lasts.Seconds()) * rate
+	for n := range total {
+		users[fmt.Sprintf("user%d", n)] = &duotest.User{Devices: []duotest.Device{{Answer: duotest.After(200*time.Millisecond, duotest.Approve)}}}
+	}
+	p := newPair(t, users)
+	var accepted, lost, other atomic.Int64
+	var all sync.WaitGroup
+	ticker := time.NewTicker(time.Second / time.Duration(rate))
+	defer ticker.Stop()
+	all.Go(func() {
+		for n := range p.nodes {
+			time.Sleep(lasts / 4)
+			p.nodes[n].signal(syscall.SIGTERM)
+			p.nodes[n].ends(3 * time.Second)
+			p.start(n)
+		}
+	})
+	for n := range total {
+		<-ticker.C
+		all.Go(func() {
+			switch reply := p.failingOver(n%2, fmt.Sprintf("user%d", n)); {
+			case reply == nil:
+				lost.Add(1)
+			case reply.Accepted():
+				accepted.Add(1)
+			default:
+				other.Add(1)
+				t.Log(reply)
+			}
+		})
+	}
+	all.Wait()
+	t.Logf("%d logins at %d a second: %d accepted, %d without a reply, %d rejected", total, rate, accepted.Load(), lost.Load(), other.Load())
+	assert.EqualValues(t, total, accepted.Load())
+	assert.LessOrEqual(t, p.service.Count("/auth/v2/auth"), total, "no second push")
+}
+
+// failingOver logs in at one node, and asks the other when that is silent.
+func (p *pair) failingOver(n int, user string) *radiustest.Reply {
+	var asked *radiustest.Reply
+	for try := 0; asked == nil && try < 10; try++ {
+		device := nas(p.ports[(n+try)%2])
+		device.Exchanger.Interval, device.Exchanger.Tries = time.Second, 1
+		asked, _ = device.Login(context.Background(), user, userPass)
+	}
+	for try := 0; asked != nil && try < 10; try++ {
+		if reply := p.answer((n+try)%2, asked, 4); reply != nil {
+			return reply
+		}
+	}
+	return nil
 }
