@@ -228,3 +228,43 @@ func (p *pair) failingOver(n int, user string) *radiustest.Reply {
 	}
 	return nil
 }
+
+// Redis hangs for some seconds, and then loses all it had, in the middle of
+// logins: nobody is let in who did not approve, and no answer pushes twice.
+func TestRedisHangsAndLosesItsData(t *testing.T) {
+	logins := 60
+	users := map[string]*duotest.User{}
+	for n := range logins {
+		answer := duotest.Approve
+		if n%2 == 1 {
+			answer = duotest.Deny
+		}
+		users[fmt.Sprintf("user%d", n)] = &duotest.User{Devices: []duotest.Device{{Answer: duotest.After(200*time.Millisecond, answer)}}}
+	}
+	p := newPair(t, users)
+	var accepted, other atomic.Int64
+	var all sync.WaitGroup
+	for n := range logins {
+		all.Go(func() {
+			time.Sleep(time.Duration(n) * 200 * time.Millisecond)
+			reply := p.failingOver(n%2, fmt.Sprintf("user%d", n))
+			if reply == nil || !reply.Accepted() {
+				other.Add(1)
+				return
+			}
+			accepted.Add(1)
+			assert.Zero(t, n%2, "user%d denied", n)
+		})
+	}
+	time.Sleep(2 * time.Second)
+	p.redis.Pause()
+	time.Sleep(5 * time.Second)
+	p.redis.Resume()
+	time.Sleep(2 * time.Second)
+	p.redis.Kill()
+	assert.NoError(t, p.redis.Restart())
+	all.Wait()
+	t.Logf("%d logins, half of them approved: %d accepted, %d not", logins, accepted.Load(), other.Load())
+	assert.LessOrEqual(t, p.service.Count("/auth/v2/auth"), logins)
+	assert.NotZero(t, accepted.Load())
+}
