@@ -1,6 +1,7 @@
 package radmfa
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -34,10 +35,11 @@ type answerKey struct {
 // claim is the hold of this process on a session that it decides.
 type claim struct {
 	box     box
-	attempt challenge.Adder // of an automatic login, which has no State; else nil
-	hash    []byte          // of the answer
-	ses     *session        // as it was claimed
-	stored  []byte          // as it is in the Store
+	attempt challenge.Shared // of an automatic login, which has no State; else nil
+	hash    []byte           // of the answer
+	ses     *session         // as it was claimed
+	stored  []byte           // as it is in the Store
+	unsure  []byte           // or as it may be, since nothing came back; see swap
 }
 
 // answer decides a request that answers a challenge. Several requests may bring
@@ -69,16 +71,15 @@ func (l *login) answer() {
 // as well. It returns false when the Store cannot be used for that.
 func (l *login) beginOnce() bool {
 	s := l.server
-	adder, ok := s.Store.(challenge.Adder)
-	_, local := s.Store.(*challenge.MemoryStore)
-	if !ok || !local && s.ClusterKey == "" { // what can be guessed needs the key
+	store := s.agreed()
+	if store == nil {
 		return false
 	}
 	b, err := newBox(purposeAttempt, l.request.Attempt, s.ClusterKey)
 	if err != nil {
 		return false
 	}
-	l.claim = &claim{box: b, attempt: adder, hash: hashAnswer(l.request.Attempt, "")}
+	l.claim = &claim{box: b, attempt: store, hash: hashAnswer(l.request.Attempt, "")}
 	l.decideClaimed()
 	return true
 }
@@ -156,7 +157,7 @@ func (l *login) add() step {
 	sealed := c.box.seal(l.ses.encode())
 	err := c.attempt.Add(l.ctx, c.box.name, sealed, s.authTimeout()+repeatFor)
 	switch {
-	case err == nil:
+	case err == nil, mayHaveHappened(err) && c.is(l.ctx, s, sealed):
 		c.ses, c.stored = l.ses, sealed
 		return atFirstFactor
 	case errors.Is(err, challenge.ErrConflict):
@@ -234,14 +235,37 @@ func (l *login) hold(ses *session) error {
 	return nil
 }
 
-// swap replaces the session in the Store.
+// swap replaces the session in the Store. When nothing comes back, it looks
+// whether that was done.
 func (c *claim) swap(ctx context.Context, s *Server, ses *session, ttl time.Duration) error {
 	sealed := c.box.seal(ses.encode())
-	if err := s.store().CompareAndSwap(ctx, c.box.name, c.stored, sealed, ttl); err != nil {
-		return err
+	err := s.store().CompareAndSwap(ctx, c.box.name, c.stored, sealed, ttl)
+	if errors.Is(err, challenge.ErrConflict) && c.unsure != nil {
+		err = s.store().CompareAndSwap(ctx, c.box.name, c.unsure, sealed, ttl)
 	}
-	c.stored = sealed
-	return nil
+	switch {
+	case err == nil, mayHaveHappened(err) && c.is(ctx, s, sealed):
+		c.stored, c.unsure = sealed, nil
+		return nil
+	case mayHaveHappened(err):
+		c.unsure = sealed
+	}
+	return err
+}
+
+// is reports whether the Store keeps what was sealed.
+func (c *claim) is(ctx context.Context, s *Server, sealed []byte) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleFor)
+	defer cancel()
+	got, err := s.store().Get(ctx, c.box.name)
+	return err == nil && bytes.Equal(got, sealed)
+}
+
+// mayHaveHappened reports whether an error leaves it open if the Store did what
+// it was asked to.
+func mayHaveHappened(err error) bool {
+	return err != nil && !errors.Is(err, challenge.ErrConflict) &&
+		!errors.Is(err, challenge.ErrNotFound) && !errors.Is(err, challenge.ErrFull)
 }
 
 // note stores the transaction that was started, so that another node can go on
@@ -303,7 +327,7 @@ func (l *login) persistLater(ctx context.Context, ses *session, pause time.Durat
 	}
 	time.AfterFunc(pause, func() {
 		err := l.persist(ctx, ses)
-		if err != nil && !errors.Is(err, challenge.ErrConflict) && !errors.Is(err, challenge.ErrNotFound) {
+		if mayHaveHappened(err) || errors.Is(err, challenge.ErrFull) {
 			l.persistLater(ctx, ses, min(2*pause, time.Second), until)
 		}
 	})

@@ -35,6 +35,7 @@ var onlyIn = map[string][]string{
 	"go.uber.org/goleak":               {},
 	"github.com/duosecurity":           {},
 	"github.com/prometheus":            {"examples/"},
+	"github.com/redis":                 {},
 	"gopkg.in/ini.v1":                  {"examples/"},
 	"golang.org/x/term":                {"examples/"},
 	"github.com/rogpeppe/go-internal/": {},

@@ -42,16 +42,23 @@ const (
 func (l *login) overLimit() step {
 	s, limits := l.server, &l.server.Limits
 	if l.choice.Kind == duo.FactorPasscode {
-		ok := s.passcodes.admit(l.limitKey(), l.started, passcodeWindow, 0, orDefault(limits.WrongPasscodes, defaultWrongPasscodes))
-		if !ok {
+		most := orDefault(limits.WrongPasscodes, defaultWrongPasscodes)
+		ok := s.passcodes.admit(l.limitKey(), l.started, passcodeWindow, 0, most)
+		if !l.agree(ok, permit{"passcodes", most, passcodeWindow}) {
+			if ok {
+				s.passcodes.forget(l.limitKey(), l.started)
+			}
 			return l.reject(textTooManyCodes, "over the limit on wrong passcodes")
 		}
 		return undecided
 	}
 	l.ses.pushed = time.Now()
-	ok := s.pushes.admit(l.limitKey(), l.ses.pushed, pushWindow,
-		orDefault(limits.Outstanding, defaultOutstanding), orDefault(limits.PerMinute, defaultPerMinute))
-	if !ok {
+	outstanding, within := orDefault(limits.Outstanding, defaultOutstanding), orDefault(limits.PerMinute, defaultPerMinute)
+	ok := s.pushes.admit(l.limitKey(), l.ses.pushed, pushWindow, outstanding, within)
+	if !l.agree(ok, permit{"outstanding", outstanding, pushWindow}, permit{"per minute", within, pushWindow}) {
+		if ok {
+			s.pushes.forget(l.limitKey(), l.ses.pushed)
+		}
 		return l.reject(textTooManyPushes, "over the limit on pushes")
 	}
 	return undecided
@@ -61,7 +68,18 @@ func (l *login) overLimit() step {
 func (l *login) countPasscode(f duo.Factor, response *duo.AuthResponse) {
 	if f == duo.FactorPasscode && response.Allowed() {
 		l.server.passcodes.forget(l.limitKey(), l.started)
+		l.release("passcodes")
 	}
+}
+
+// endPush notes that the push of this login is no longer outstanding. A node that
+// took it over may do that.
+func (l *login) endPush() {
+	if l.ses.pushed.IsZero() {
+		return
+	}
+	l.server.pushes.end(l.limitKey(), l.ses.pushed)
+	l.release("outstanding")
 }
 
 // limitKey is equal for the forms of a name that the service may take for one

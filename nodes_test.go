@@ -26,6 +26,8 @@ type plug struct {
 	calls  int
 	dieAt  int // the call that no longer gets through; 0: none
 	doneAt int // the call that gets through, but whose result does not; 0: none
+	loseAt int // likewise, of a node that lives on
+	before func()
 	pulled chan struct{}
 	once   sync.Once
 }
@@ -43,6 +45,9 @@ func (p *plug) dead() bool {
 
 // step counts a call, and does it unless the node is dead.
 func (p *plug) step(call func() error) error {
+	if p.before != nil {
+		p.before()
+	}
 	p.mu.Lock()
 	p.calls++
 	n := p.calls
@@ -56,6 +61,9 @@ func (p *plug) step(call func() error) error {
 	err := call()
 	if n == p.doneAt {
 		p.pull()
+		return errBroken
+	}
+	if n == p.loseAt {
 		return errBroken
 	}
 	return err
@@ -75,7 +83,19 @@ func (p *plug) CompareAndSwap(ctx context.Context, id string, old, new []byte, t
 }
 
 func (p *plug) Add(ctx context.Context, id string, session []byte, ttl time.Duration) error {
-	return p.step(func() error { return p.Store.(challenge.Adder).Add(ctx, id, session, ttl) })
+	return p.step(func() error { return p.Store.(challenge.Shared).Add(ctx, id, session, ttl) })
+}
+
+func (p *plug) Acquire(ctx context.Context, id, permit string, limit int, ttl time.Duration) (ok bool, err error) {
+	err = p.step(func() (err error) {
+		ok, err = p.Store.(challenge.Shared).Acquire(ctx, id, permit, limit, ttl)
+		return err
+	})
+	return ok, err
+}
+
+func (p *plug) Release(ctx context.Context, id, permit string) error {
+	return p.step(func() error { return p.Store.(challenge.Shared).Release(ctx, id, permit) })
 }
 
 // mortal is a second factor whose node may die: then no call gets through.

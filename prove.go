@@ -33,7 +33,7 @@ func (l *login) prove() step {
 	var failure *duo.Error
 	if request.TxID != "" && errors.As(err, &failure) && failure.Code == duo.CodeInvalidParameter {
 		span.end(ResultRejected, "the verification code has expired", nil)
-		l.server.pushes.end(l.limitKey(), ses.pushed)
+		l.endPush()
 		return l.renewCode()
 	}
 	if err != nil {
@@ -95,7 +95,7 @@ func (l *login) renewCode() step {
 // conclude decides by what the service said, or did not say.
 func (l *login) conclude(span *span, response *duo.AuthResponse, err error) step {
 	if response != nil {
-		l.server.pushes.end(l.limitKey(), l.ses.pushed)
+		l.endPush()
 		l.countPasscode(span.factor, response)
 	}
 	switch {

@@ -20,6 +20,7 @@ const (
 	purposeRemember = "remember" // the id is guessable, so the key is needed
 	purposeAttempt  = "attempt"  // likewise
 	purposeNode     = "node"     // the id is a node's random name
+	purposeLimit    = "limit"    // the id is an account: the key is needed
 )
 
 // errSealed says nothing more on purpose: what is in the Store may come from

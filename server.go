@@ -84,8 +84,9 @@ type Server struct {
 	// Reply-Message has room for 253 bytes: see its Split.
 	Prompt prompt.Renderer
 
-	// Limits bounds pushes and wrong passcodes for each account. Each Server
-	// counts for itself.
+	// Limits bounds pushes and wrong passcodes for each account. Servers count
+	// together with a Store that is challenge.Shared and, unless that is the memory
+	// of this process, a ClusterKey; else each for itself.
 	Limits Limits
 
 	// Remember lets a user who has proved the second factor log in without it for
@@ -311,6 +312,17 @@ func (s *Server) store() challenge.Store {
 
 // shared reports whether other processes may use the Store.
 func (s *Server) shared() bool { return s.Store != nil }
+
+// agreed returns the Store if Servers may agree in it on what has a guessable id,
+// or nil.
+func (s *Server) agreed() challenge.Shared {
+	store, ok := s.Store.(challenge.Shared)
+	_, local := s.Store.(*challenge.MemoryStore)
+	if !ok || !local && s.ClusterKey == "" {
+		return nil
+	}
+	return store
+}
 
 // secret seals what has a guessable id: the ClusterKey, or without one a secret
 // of this process.

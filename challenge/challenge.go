@@ -58,15 +58,23 @@ type Store interface {
 	CompareAndSwap(ctx context.Context, id string, old, new []byte, ttl time.Duration) error
 }
 
-// Adder is an optional extension of Store, for what several processes may begin
-// at the same time. With it, Servers that share a Store send one push for an
-// automatic login that a NAS begins at two of them.
-type Adder interface {
+// Shared is an optional extension of Store, for what several processes must agree
+// on. With it, Servers that share a Store send one push for an automatic login
+// that a NAS begins at two of them, and count pushes and wrong passcodes together.
+type Shared interface {
 	Store
 
 	// Add stores session under id unless there is one, and returns ErrConflict
 	// then. Of several calls, one succeeds.
 	Add(ctx context.Context, id string, session []byte, ttl time.Duration) error
+
+	// Acquire takes one of the permits of id, of which there are limit, for a
+	// time, and reports whether there was one left. A permit that is held already
+	// is held for the new time. Ids of permits and of sessions are apart.
+	Acquire(ctx context.Context, id, permit string, limit int, ttl time.Duration) (bool, error)
+
+	// Release gives a permit back. One that is not held is no error.
+	Release(ctx context.Context, id, permit string) error
 }
 
 // NewID returns a new id for a session: 26 letters and digits with 130 random

@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// ErrFull is the error of a MemoryStore that holds as many sessions as it may.
-var ErrFull = errors.New("challenge: the store is full: raise MaxSessions, or look for who starts so many logins")
+// ErrFull is the error of a Store that holds as many sessions as it may: for a
+// MemoryStore, MaxSessions.
+var ErrFull = errors.New("challenge: the store is full: give it more room, or look for who starts so many logins")
 
 const (
 	defaultMaxSessions = 65536
@@ -36,6 +37,8 @@ type MemoryStore struct {
 
 	mu   sync.Mutex
 	data *sessions // nil until the first Put
+
+	permits permits
 }
 
 // key is the hash of an id. The ids themselves are not kept, so that nothing
@@ -76,7 +79,7 @@ func (m *MemoryStore) Put(ctx context.Context, id string, session []byte, ttl ti
 	return m.put(ctx, id, session, ttl, true)
 }
 
-// Add implements Adder. It returns ErrFull when the store is full.
+// Add implements Shared. It returns ErrFull when the store is full.
 func (m *MemoryStore) Add(ctx context.Context, id string, session []byte, ttl time.Duration) error {
 	return m.put(ctx, id, session, ttl, false)
 }

@@ -51,45 +51,8 @@ var checks = []struct {
 	{"a ttl of zero or less has passed", expired},
 	{"a call whose context has ended changes nothing", cancelled},
 	{"Add stores only where there is nothing, and one of many succeeds", add},
-}
-
-// add checks the promises of a challenge.Adder, of a Store that is one.
-func add(ctx context.Context, store challenge.Store) error {
-	s, ok := store.(challenge.Adder)
-	if !ok {
-		return nil
-	}
-	id := challenge.NewID()
-	var wg sync.WaitGroup
-	var added atomic.Int64
-	var odd atomic.Value
-	for i := range 20 {
-		wg.Go(func() {
-			switch err := s.Add(ctx, id, fmt.Appendf(nil, "%d", i), long); {
-			case err == nil:
-				added.Add(1)
-			case !errors.Is(err, challenge.ErrConflict):
-				odd.Store(err)
-			}
-		})
-	}
-	wg.Wait()
-	if err, ok := odd.Load().(error); ok {
-		return err
-	}
-	if n := added.Load(); n != 1 {
-		return fmt.Errorf("%d of 20 calls added a session", n)
-	}
-	brief := challenge.NewID()
-	if err := s.Add(ctx, brief, []byte("one"), short); err != nil {
-		return err
-	}
-	time.Sleep(2 * short)
-	return first(
-		s.Add(ctx, brief, []byte("two"), long),
-		holds(ctx, s, brief, "two"),
-		s.Add(ctx, challenge.NewID(), []byte("gone"), 0),
-	)
+	{"Acquire gives out as many permits as there are, and Release takes them back", permits},
+	{"permits end", permitsEnd},
 }
 
 func putGet(ctx context.Context, s challenge.Store) error {

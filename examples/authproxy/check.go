@@ -59,7 +59,7 @@ func (i *instance) check(ctx context.Context) []finding {
 	for n := range findings {
 		findings[n].text = "first factor: " + findings[n].text
 	}
-	return append(findings, i.checkService(ctx)...)
+	return append(append(findings, i.checkService(ctx)...), i.checkRedis(ctx)...)
 }
 
 func (i *instance) checkService(ctx context.Context) []finding {

@@ -47,7 +47,7 @@ func newDaemon(path string, stdout io.Writer) *daemon {
 		stores:    map[string]*challenge.MemoryStore{},
 	}
 	d.stopped, d.stop = context.WithCancel(context.Background())
-	d.metrics.registry.MustRegister(transport{d.current, d.store})
+	d.metrics.registry.MustRegister(transport{d.current, d.store}, redisHealth{d.current})
 	return d
 }
 
@@ -298,7 +298,10 @@ func (d *daemon) shutdown(ctx context.Context) {
 	defer context.AfterFunc(ctx, d.stop)()
 	var wg sync.WaitGroup
 	for _, l := range d.current() {
-		wg.Go(func() { l.close(d.stopped) })
+		wg.Go(func() {
+			l.handOver(ctx)
+			l.close(d.stopped)
+		})
 	}
 	wg.Wait()
 	d.web.close()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/radmfa/radmfa"
 	"github.com/radmfa/radmfa/challenge"
+	"github.com/radmfa/radmfa/challenge/redisstore"
 	"github.com/radmfa/radmfa/duo"
 	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
 	"github.com/radmfa/radmfa/internal/names"
@@ -30,8 +31,9 @@ type instance struct {
 	clients *radius.Clients
 	service *duo.Client
 	first   firstFactor
-	health  []string       // users of health checks
-	inUse   sync.WaitGroup // requests
+	health  []string          // users of health checks
+	redis   *redisstore.Store // nil: challenges stay in this process
+	inUse   sync.WaitGroup    // requests
 }
 
 // surroundings are what the instances of a process share.
@@ -99,6 +101,7 @@ func build(s, main *config.Section, around surroundings) (*instance, error) {
 	i.server.Primary = i.first
 	i.server.SecondFactor = tracedService{i.service, func(state tls.ConnectionState) { around.certificate(s.Name, peerService, state) }}
 	i.server.Store = around.store(s.Name)
+	i.share(main)
 	i.server.OnEvent = func(_ context.Context, e radmfa.Event) { around.observe(s.Name, e) }
 	i.server.Logger = logger
 	if err := i.server.Validate(); err != nil {
@@ -137,6 +140,9 @@ func (i *instance) close() {
 	i.inUse.Wait()
 	i.first.close()
 	i.service.CloseIdleConnections()
+	if i.redis != nil {
+		_ = i.redis.Client.Close()
+	}
 }
 
 // nasClients are the devices that may ask. Those with one secret are one device

@@ -82,8 +82,9 @@ type health struct {
 
 type sectionHealth struct {
 	Listens     string `json:"listens"`
-	FirstFactor string `json:"first_factor"` // up, down, unknown
-	Service     string `json:"service"`      // up, down, unknown
+	FirstFactor string `json:"first_factor"`    // up, down, unknown
+	Service     string `json:"service"`         // up, down, unknown
+	Redis       string `json:"redis,omitempty"` // up, down
 	Waiting     int    `json:"waiting_logins"`
 	Open        int    `json:"open_challenges"`
 	Room        int    `json:"open_challenges_limit"` // at it, first steps get no reply
@@ -99,6 +100,7 @@ func (d *daemon) healthz(w http.ResponseWriter, _ *http.Request) {
 			Listens:     l.addr,
 			FirstFactor: d.word(section, peerFirstFactor),
 			Service:     d.word(section, peerService),
+			Redis:       l.instance().redisWord(),
 			Waiting:     l.server.Stats().InFlight,
 			Open:        d.store(section).Len(),
 			Room:        d.store(section).Cap(),

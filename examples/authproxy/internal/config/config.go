@@ -266,6 +266,9 @@ func (l *loader) value(v *value, key *Key, suffix, raw string) (problem string) 
 			return fmt.Sprintf("%s cannot be honoured: %s", strings.ToLower(raw), why)
 		}
 		if err == nil && key.Value.check != nil && key.Value.check(raw) != nil {
+			if key.Value.hidden {
+				return fmt.Sprintf("is not %s: %v", key.Value.Expect, key.Value.check(raw))
+			}
 			return fmt.Sprintf("%q is not %s%s", raw, key.Value.Expect, hint(raw))
 		}
 	}

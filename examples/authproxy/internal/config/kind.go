@@ -25,6 +25,7 @@ type Kind struct {
 
 	secret bool
 	file   bool // the value is the path of a file
+	hidden bool // a wrong value may hold a secret: only what check says is told
 	check  func(value string) error
 }
 

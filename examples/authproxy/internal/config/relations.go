@@ -34,6 +34,7 @@ func (l *loader) relations() {
 		l.hostPorts(s, "api_host", "api_port")
 	}
 	l.ports()
+	l.cluster(l.file.Main)
 }
 
 // serverRefused reports whether there is a server section that cannot be used, so

@@ -115,6 +115,12 @@ var mainKeys = []Key{
 	{Name: "fips_mode", Value: boolean, Default: "false", Meaning: "has no effect: RADIUS is made of MD5, which is no FIPS algorithm"},
 	{Name: "minimum_tls_version", Value: tlsVersion, Default: "1.2", Meaning: "oldest version of TLS for calls to the service; never older than 1.2"},
 	{Name: "cipher_list", Value: text, Meaning: "has no effect: the ciphers are those of Go"},
+	{Name: "redis_url", Value: redisURL, Ours: true, Meaning: "Redis that several nodes share: `redis://host:6379`, with TLS `rediss://`, several hosts with commas; `?master=name` for Sentinel, `?cluster=true` for a Cluster, `?db=1`; default: none, the memory of this process"},
+	{Name: "redis_username", Value: text, Ours: true, Meaning: "account at Redis"},
+	{Name: "redis_password", Value: secret, Ours: true, Meaning: "its password"},
+	{Name: "redis_ca_file", Value: authority, Ours: true, Meaning: "authorities of the certificate of Redis; default: the system's"},
+	{Name: "cluster_key", Value: secret, Ours: true, Meaning: "secret of all nodes, at least 32 characters, which seals what they share; required with `redis_url`"},
+	{Name: "node_name", Value: text, Ours: true, Meaning: "name of this node in logs and events; default with `redis_url`: the host name"},
 	{Name: "metrics_address", Value: listen, Ours: true, Meaning: "where `/metrics` (Prometheus) and `/healthz` are served; default: nowhere"},
 }
 
