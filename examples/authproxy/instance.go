@@ -17,6 +17,7 @@ import (
 	"github.com/radmfa/radmfa/challenge"
 	"github.com/radmfa/radmfa/duo"
 	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
+	"github.com/radmfa/radmfa/examples/totp"
 	"github.com/radmfa/radmfa/internal/names"
 	"github.com/radmfa/radmfa/primary"
 	"github.com/radmfa/radmfa/prompt"
@@ -37,7 +38,7 @@ type instance struct {
 // surroundings are what the instances of a process share.
 type surroundings struct {
 	logger *slog.Logger
-	store  func(section string) challenge.Store
+	store  func(section string) challenge.Adder
 	// observe is told each event of a section.
 	observe func(section string, e radmfa.Event)
 	// certificate is told the certificate that somebody showed: "service" or
@@ -51,7 +52,7 @@ type surroundings struct {
 func discard() surroundings {
 	return surroundings{
 		logger:      slog.New(slog.DiscardHandler),
-		store:       func(string) challenge.Store { return nil },
+		store:       func(string) challenge.Adder { return &challenge.MemoryStore{} },
 		observe:     func(string, radmfa.Event) {},
 		certificate: func(string, string, tls.ConnectionState) {},
 		breaker:     func(string, bool) {},
@@ -99,6 +100,7 @@ func build(s, main *config.Section, around surroundings) (*instance, error) {
 	i.server.Primary = i.first
 	i.server.SecondFactor = tracedService{i.service, func(state tls.ConnectionState) { around.certificate(s.Name, peerService, state) }}
 	i.server.Store = around.store(s.Name)
+	i.server.Fallback = fallback(s, around)
 	i.server.OnEvent = func(_ context.Context, e radmfa.Event) { around.observe(s.Name, e) }
 	i.server.Logger = logger
 	if err := i.server.Validate(); err != nil {
@@ -129,6 +131,22 @@ func mfaServer(s *config.Section) *radmfa.Server {
 		server.Dialogue.SMSAsksAgain = s.Bool("sms_asks_again")
 	}
 	return server
+}
+
+// usedCodes is the store of the codes that were used. All sections share it, so that
+// a code is good once, whichever of them is asked.
+const usedCodes = "totp"
+
+// fallback is the second factor for outages, or nil.
+func fallback(s *config.Section, around surroundings) radmfa.SecondFactor {
+	if s.Word("failmode") != "totp" {
+		return nil
+	}
+	keyOf := s.KeyOf()
+	return &totp.Factor{
+		Key:   func(_ context.Context, account string) (duo.Secret, error) { return keyOf(account), nil },
+		Store: around.store(usedCodes),
+	}
 }
 
 // close frees what the instance holds, once its last request has ended. There may

@@ -26,6 +26,9 @@ type Kind struct {
 	secret bool
 	file   bool // the value is the path of a file
 	check  func(value string) error
+
+	// content checks what the file holds. Its error is shown, and has no secret.
+	content func(path string, content []byte) error
 }
 
 // The kinds of values. What they accept, the accessors of Section can read.
@@ -60,6 +63,7 @@ var (
 	factors    = Kind{Expect: "some of auto, push, phone and passcode, separated by commas", check: checkFactors}
 	syslogTo   = Kind{Expect: "true, false, or a syslog server such as udp://192.0.2.1:514", check: func(s string) error { _, _, _, err := parseSyslog(s); return err }}
 	tlsVersion = Kind{Expect: "a version of TLS such as 1.2", check: match(`(?i)^(tls ?v?)?1\.[0-3]$`)}
+	otpKeys    = Kind{Expect: "the path of a file of keys", file: true, content: checkKeys}
 	authority  = Kind{Expect: "the path of a PEM file with CA certificates", file: true, check: checkCertificates}
 )
 
