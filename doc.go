@@ -84,6 +84,10 @@
 // passcodes by SMS ends it too, unless SMSAsksAgain is set: the user logs in again
 // with one of them.
 //
+// Server.Texts gives the texts, and the words that may be typed, in the language
+// of the user; prompt.DefaultTexts has them all, and examples/german is a
+// translation. The texts of the service are in the language that is set there.
+//
 // A user whom the service lets in without a second factor gets an Access-Accept
 // at once, one whom it denies an Access-Reject, and one who must enroll the
 // address where to do it. The attributes that the first factor returned go into

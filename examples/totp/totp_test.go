@@ -23,6 +23,7 @@ import (
 	"github.com/radmfa/radmfa/duo/duotest"
 	"github.com/radmfa/radmfa/duo/secondfactortest"
 	"github.com/radmfa/radmfa/primary/primarytest"
+	"github.com/radmfa/radmfa/prompt"
 	"github.com/radmfa/radmfa/radius"
 )
 
@@ -150,6 +151,19 @@ func TestACodeIsGoodOnceAtManyNodes(t *testing.T) {
 		wg.Wait()
 		assert.EqualValues(t, 1, yes.Load())
 	})
+}
+
+func TestOurTextsCanBeTranslated(t *testing.T) {
+	f, texts := factor(), prompt.Texts{"totp.ask": "ask", "totp.wrong": "wrong", "login.second-factor": "no key"}
+	p, err := f.Preauth(t.Context(), &duo.PreauthRequest{Username: "jdoe"})
+	require.NoError(t, err)
+	assert.Equal(t, "ask", texts.Translate(p.Prompt.Text))
+	p, err = f.Preauth(t.Context(), &duo.PreauthRequest{Username: "alice"})
+	require.NoError(t, err)
+	assert.Equal(t, "no key", texts.Translate(p.StatusMessage))
+	r, err := f.Auth(t.Context(), &duo.AuthRequest{Username: "jdoe"})
+	require.NoError(t, err)
+	assert.Equal(t, "wrong", texts.Translate(r.StatusMessage))
 }
 
 func TestOnlyAPasscodeIsAccepted(t *testing.T) {
