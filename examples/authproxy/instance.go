@@ -125,6 +125,9 @@ func mfaServer(s *config.Section) *radmfa.Server {
 	if s.Word("failmode") == "safe" {
 		server.FailMode = radmfa.FailOpen
 	}
+	if texts := s.Texts(); len(texts) > 0 {
+		server.Texts = func(*radmfa.Request) prompt.Texts { return texts }
+	}
 	if s.Kind() == config.Challenge {
 		server.Prompt = renderer(s)
 		server.Dialogue.EnrollReject = !s.Bool("enroll_challenge")

@@ -101,6 +101,18 @@ func TestFailModeSaysWhatHappensWithoutTheService(t *testing.T) {
 	p.logged(`"failed_open":true`)
 }
 
+func TestTextsFileTranslates(t *testing.T) {
+	l := newLab(t, users())
+	l.write("deutsch.txt", "menu.title.user = %s für %s\nmenu.phone = Anruf bei %s\nwords.phone = anruf\nlogin.no-option = Das steht nicht zur Wahl.\n")
+	port := freePort(t)
+	p := l.run(mainSection + noPrimary + l.section("radius_server_challenge", port, "texts_file=deutsch.txt"))
+	asked := p.login(nas(port), "jdoe", userPass)
+	assert.Contains(t, asked.Message(), "login für jdoe")
+	assert.Contains(t, asked.Message(), "2. Anruf bei XXX")
+	assert.Contains(t, p.login(nas(port), "jdoe", userPass, "foo").Message(), "Das steht nicht zur Wahl.")
+	assert.True(t, p.login(nas(port), "jdoe", userPass, "Anruf").Accepted())
+}
+
 func TestFailModeTOTPAsksForACodeOfAnApp(t *testing.T) {
 	l := newLab(t, users())
 	const encoded = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"

@@ -64,6 +64,7 @@ var (
 	syslogTo   = Kind{Expect: "true, false, or a syslog server such as udp://192.0.2.1:514", check: func(s string) error { _, _, _, err := parseSyslog(s); return err }}
 	tlsVersion = Kind{Expect: "a version of TLS such as 1.2", check: match(`(?i)^(tls ?v?)?1\.[0-3]$`)}
 	otpKeys    = Kind{Expect: "the path of a file of keys", file: true, content: checkKeys}
+	textFile   = Kind{Expect: "the path of a file of texts", file: true, content: checkTexts}
 	authority  = Kind{Expect: "the path of a PEM file with CA certificates", file: true, check: checkCertificates}
 )
 

@@ -188,6 +188,7 @@ var serverKeys = []Key{
 	{Name: "duo_username", Value: enum("account", "typed"), Default: "account", Ours: true, Meaning: "the name that the service is asked about: `account`, as the directory spells it, whatever was typed; or `typed`, for sites whose users are enrolled under what they type"},
 	{Name: "http_proxy_host", Value: bareHost, Meaning: "as in `[main]`, for this section only"},
 	{Name: "http_proxy_port", Value: port, Meaning: "as in `[main]`, for this section only"},
+	{Name: "texts_file", Value: textFile, Ours: true, Meaning: "texts for users in another language, and words they may type, a line `id = text` for each; see below"},
 	{Name: "max_pushes_per_minute", Value: integer(0, 1000), Default: "10", Ours: true, Meaning: "pushes, calls and SMS to one user; 0: no limit"},
 	{Name: "max_pushes_waiting", Value: integer(0, 1000), Default: "3", Ours: true, Meaning: "pushes, calls and SMS that may wait for one user at once; 0: no limit"},
 	{Name: "max_wrong_passcodes", Value: integer(0, 1000), Default: "10", Ours: true, Meaning: "wrong passcodes of one user within 15 minutes; 0: no limit"},
