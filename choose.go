@@ -1,6 +1,9 @@
 package radmfa
 
-import "github.com/radmfa/radmfa/duo"
+import (
+	"github.com/radmfa/radmfa/duo"
+	"github.com/radmfa/radmfa/prompt"
+)
 
 // choose reads what the user chose: in the answer to the menu, or with Auto
 // after the password.
@@ -8,7 +11,7 @@ func (l *login) choose() step {
 	if l.server.Auto != nil {
 		return l.chooseAutomatically()
 	}
-	choice, err := l.ses.menu.Parse(string(l.request.Password))
+	choice, err := l.parse(string(l.request.Password))
 	if err != nil || !l.ses.policy.permits(choice.Kind) {
 		return l.askAgain(textNoOption)
 	}
@@ -16,12 +19,19 @@ func (l *login) choose() step {
 	return atProve
 }
 
+// parse reads an answer in the words of the user.
+func (l *login) parse(answer string) (prompt.Selection, error) {
+	m := *l.ses.menu
+	m.Texts = l.texts
+	return m.Parse(answer)
+}
+
 // chooseAutomatically takes what was appended to the password, or else the first
 // of Auto's factors that the user has.
 func (l *login) chooseAutomatically() step {
 	m, policy := l.ses.menu, &l.ses.policy
 	if l.ses.appended != "" {
-		choice, err := m.Parse(l.ses.appended)
+		choice, err := l.parse(l.ses.appended)
 		if err != nil || !policy.permits(choice.Kind) {
 			return l.reject(textNoOption, "what is appended to the password is no factor and no passcode")
 		}

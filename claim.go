@@ -53,7 +53,7 @@ func (l *login) answer() {
 		l.share(f)
 		return
 	}
-	l.decision = panicked()
+	l.decision = panicked(l.texts)
 	keep := repeatFor // should the Store not keep the decision
 	defer func() { l.server.answers.end(key, f, l.outcome(), keep) }()
 	b, err := l.server.box(purposeSession, r.State)

@@ -108,15 +108,17 @@ func (l *login) message(text string) []string {
 	if text == "" {
 		return nil
 	}
-	return sendable(l.server.renderer().Message(text))
+	return sendable(l.server.renderer().Message(l.texts.Translate(text)))
 }
 
 // render writes a menu as Reply-Messages.
 func (l *login) render(m *prompt.Menu) []string {
-	if messages := sendable(l.server.renderer().Render(m)); len(messages) > 0 {
+	shown := *m
+	shown.Texts, shown.Notice, shown.Text = l.texts, l.texts.Translate(m.Notice), l.texts.Translate(m.Text)
+	if messages := sendable(l.server.renderer().Render(&shown)); len(messages) > 0 {
 		return messages
 	}
-	return prompt.Short{}.Render(m)
+	return prompt.Short{}.Render(&shown)
 }
 
 // maxMessage is the length of the longest Reply-Message in bytes.
@@ -142,11 +144,11 @@ func sendable(messages []string) []string {
 // errPanic is the error of a login that ended in a panic.
 var errPanic = errors.New("radmfa: code called by the Server panicked")
 
-// panicked is the decision after a panic. It avoids the Renderer, which may be
-// what panicked.
-func panicked() decision {
+// panicked is the decision after a panic. It avoids the Renderer and Texts, which
+// may be what panicked.
+func panicked(texts prompt.Texts) decision {
 	return decision{
-		Reply:  Reply{Result: ResultRejected, Messages: []string{textNoSecondFactor}},
+		Reply:  Reply{Result: ResultRejected, Messages: prompt.Split(clean.Text(texts.Translate(textNoSecondFactor)))},
 		reason: "the login ended in a panic", err: errPanic,
 	}
 }

@@ -84,6 +84,10 @@
 // passcodes by SMS ends it too, unless SMSAsksAgain is set: the user logs in again
 // with one of them.
 //
+// Server.Texts gives the texts, and the words that may be typed, in the language
+// of the user; prompt.DefaultTexts has them all, and examples/german is a
+// translation. The texts of the service are in the language that is set there.
+//
 // A user whom the service lets in without a second factor gets an Access-Accept
 // at once, one whom it denies an Access-Reject, and one who must enroll the
 // address where to do it. The attributes that the first factor returned go into
@@ -95,10 +99,12 @@
 // for preauth (no connection, silence, a status of 5xx, an answer that makes no
 // sense) rejects with [FailClosed], the default; with [FailOpen] it lets the user
 // in, with a warning in the log; and a Fallback is asked instead, where there is
-// one. FailOpen keeps people working at the price of the second factor during an
-// outage; FailClosed keeps the second factor; a Fallback, such as codes of an app
-// that need no service, keeps both, if users have set it up. Everything else
-// rejects: wrong keys and every other refusal, a want of this machine, and whatever
+// one. FailClosed is right where a login without a second factor is worse than
+// none, as for administrators. FailOpen is right where nobody being able to work
+// is worse, and others watch the logins during an outage: an attacker who has a
+// password may wait for one, or cause one. A Fallback, such as the codes of an app
+// that need no service (examples/totp), keeps both, for users who have set it up;
+// others are rejected. Everything else rejects: wrong keys and every other refusal, a want of this machine, and whatever
 // goes wrong once a factor has been started.
 //
 // # One login, one push
@@ -125,7 +131,7 @@
 //
 // The fakes behave like the real thing and need no network: the service is
 // duo/duotest, the NAS and a network that loses packets are radius/radiustest, a
-// first factor is primary/primarytest. Inside a testing/synctest bubble a push
-// that takes 42 seconds takes no time. The example of this package shows all of
-// them.
+// first factor is primary/primarytest; duo/secondfactortest tests a second factor
+// of your own. Inside a testing/synctest bubble a push that takes 42 seconds takes
+// no time. The example of this package shows all of them.
 package radmfa

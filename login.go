@@ -60,6 +60,7 @@ type login struct {
 	groups   []string // of the account, once the first factor has named them
 	readings []reading
 	choice   prompt.Selection
+	texts    prompt.Texts
 	notice   string // to show above the next menu
 	claim    *claim // on the session in the Store, when this is an answer
 
@@ -96,6 +97,9 @@ func (l *login) start() {
 		l.fail("the Server is not complete", err)
 		return
 	}
+	if l.server.Texts != nil {
+		l.texts = l.server.Texts(l.request)
+	}
 	if problem := names.Check(l.request.Username); problem != nil {
 		l.reject("", "the user name is refused: "+problem.Error())
 		return
@@ -114,7 +118,7 @@ func (l *login) recover() {
 	if p == nil {
 		return
 	}
-	l.decision = panicked()
+	l.decision = panicked(l.texts)
 	l.server.logger().LogAttrs(context.WithoutCancel(l.ctx), slog.LevelError, "radmfa: a login panicked and is rejected",
 		slog.Any("panic", p), slog.String("client", l.request.Client), slog.String("stack", string(debug.Stack())))
 }

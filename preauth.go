@@ -101,7 +101,7 @@ func (l *login) factor() SecondFactor {
 
 // enroll tells the user where to enroll.
 func (l *login) enroll(p *duo.PreauthResponse) step {
-	text := enrollText(p)
+	text := l.enrollText(p)
 	if l.server.Dialogue.EnrollReject || l.server.Auto != nil {
 		return l.reject(text, "the user must enroll first")
 	}
@@ -110,14 +110,14 @@ func (l *login) enroll(p *duo.PreauthResponse) step {
 
 // enrollText is what a user who must enroll is told: the service's text, and the
 // address where the text does not contain it.
-func enrollText(p *duo.PreauthResponse) string {
+func (l *login) enrollText(p *duo.PreauthResponse) string {
 	switch {
 	case p.EnrollPortalURL == "" && p.StatusMessage == "":
 		return textEnrollFirst
 	case p.EnrollPortalURL == "" || strings.Contains(p.StatusMessage, p.EnrollPortalURL):
 		return p.StatusMessage
 	case p.StatusMessage == "":
-		return "Please enroll at " + p.EnrollPortalURL
+		return l.texts.Text("login.enroll-at", p.EnrollPortalURL)
 	default:
 		return p.StatusMessage + "\n" + p.EnrollPortalURL
 	}

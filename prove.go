@@ -78,7 +78,7 @@ func (l *login) approval() step {
 // anything once that is done.
 func (l *login) showCode(code string) step {
 	l.ses.menu = nil
-	l.ask(atApproval, l.message("Enter "+code+" in Duo Mobile, then press Enter: "))
+	l.ask(atApproval, l.message(l.texts.Text("login.enter-code", code)))
 	l.decision.factor = l.ses.factor
 	return decided
 }

@@ -17,7 +17,8 @@ import (
 //
 // A SecondFactor may have a method Product() string, which returns what menus
 // call it ("Duo"), and Application() string, which names the application that a
-// success counts for, where there are several.
+// success counts for, where there are several. Package duo/secondfactortest has
+// the test that every SecondFactor should pass.
 type SecondFactor interface {
 	Preauth(ctx context.Context, r *duo.PreauthRequest) (*duo.PreauthResponse, error)
 	Auth(ctx context.Context, r *duo.AuthRequest) (*duo.AuthResponse, error)
@@ -26,7 +27,8 @@ type SecondFactor interface {
 // AsyncSecondFactor is an optional extension of SecondFactor, implemented by
 // *duo.Client. It lets the Server report progress while it waits for the user,
 // show the code of a verified push, and go on waiting where another node stopped.
-// A type that wraps a *duo.Client should embed it to keep this half.
+// A type that wraps a *duo.Client should embed it to keep this half, and has a
+// test in duo/secondfactortest that it did.
 type AsyncSecondFactor interface {
 	SecondFactor
 

@@ -84,6 +84,11 @@ type Server struct {
 	// Reply-Message has room for 253 bytes: see its Split.
 	Prompt prompt.Renderer
 
+	// Texts returns the texts for a request's user, such as in the language of the
+	// device or of the user; see prompt.Texts. It may be called concurrently. Nil:
+	// the defaults.
+	Texts func(*Request) prompt.Texts
+
 	// Limits bounds pushes and wrong passcodes for each account. Servers count
 	// together with a Store that is challenge.Shared and, unless that is the memory
 	// of this process, a ClusterKey; else each for itself.

@@ -61,6 +61,7 @@ func (m *Menu) Parse(answer string) (Selection, error) {
 	if len(fields) > 1 && isDigits(typed) && len(typed) < 6 {
 		return Selection{}, ErrInvalid // "1 2" is neither option 12 nor a passcode
 	}
+	typed = m.Texts.factorName(typed)
 	if m.fromService() {
 		return m.parseService(typed)
 	}

@@ -43,6 +43,10 @@ type Menu struct {
 	// Username is shown in the first line. Empty: the line names nobody.
 	Username string
 
+	// Texts are the texts of the menu, and the words that can be typed. Nil: the
+	// defaults.
+	Texts Texts
+
 	// Choices are the options 1, 2, ... in order. A menu without any asks for a
 	// passcode.
 	Choices []Choice
@@ -102,7 +106,7 @@ func New(username string, devices []duo.Device) *Menu {
 			c := Choice{
 				Factor: factor,
 				Device: d.ID,
-				Label:  clip(cmp.Or(d.Number, d.DisplayName, d.Name, "your device")),
+				Label:  clip(cmp.Or(d.Number, d.DisplayName, d.Name, defaultLabel)),
 			}
 			if factor == duo.FactorSMS {
 				c.NextCode = d.NextSMSCode
@@ -112,6 +116,9 @@ func New(username string, devices []duo.Device) *Menu {
 	}
 	return m
 }
+
+// defaultLabel is for a device that has no name.
+const defaultLabel = "your device"
 
 // maxLabel is how many bytes of a device's name are shown.
 const maxLabel = 200

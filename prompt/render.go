@@ -1,7 +1,6 @@
 package prompt
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -24,15 +23,6 @@ type Renderer interface {
 // maxMessages keeps a reply below 1,024 bytes, more than which some clients
 // (pam_radius) refuse.
 const maxMessages = 3
-
-// The texts that take the place of a menu that is too long. The last is for a
-// list of factors that is too long.
-const (
-	shortMenu       = "Choose a secondary factor from (%s) or enter passcode:"
-	shortNoMenu     = "Enter passcode:"
-	shortNoPasscode = "Choose a secondary factor from (%s):"
-	shortestMenu    = "Enter the name of a factor (push, phone or sms) or a passcode:"
-)
 
 // Console writes plain text, its lines separated by LF. A menu over 253 bytes
 // falls back to Short. A message is split as Split does it, into three
@@ -107,7 +97,7 @@ func (e encoding) menu(m *Menu, split bool) []string {
 func (e encoding) short(m *Menu) string {
 	code, notice := m.codeLine(), clean.Line(m.Notice)
 	for _, above := range [][]string{{notice, code}, {code}} {
-		for _, ask := range []string{m.shortLine(), shortestMenu} {
+		for _, ask := range []string{m.shortLine(), m.Texts.Text("menu.shortest")} {
 			if text := e.encode(sentences(append(above, ask))); len(text) <= maxMessage {
 				return text
 			}
@@ -116,7 +106,10 @@ func (e encoding) short(m *Menu) string {
 	if text := e.encode(m.shortLine()); len(text) <= maxMessage {
 		return text
 	}
-	return e.encode(shortestMenu)
+	if text := e.encode(m.Texts.Text("menu.shortest")); len(text) <= maxMessage {
+		return text
+	}
+	return e.encode(defaults["menu.shortest"])
 }
 
 func (e encoding) message(text string) []string {
@@ -137,79 +130,70 @@ func (m *Menu) long() string {
 		return b.String()
 	}
 	b.WriteString(m.title())
-	if m.Username != "" {
-		b.WriteString(" for " + clean.Line(m.Username))
-	}
 	if len(m.Choices) == 0 {
-		b.WriteString("\n\nEnter a passcode.\n\nPasscode: ")
+		b.WriteString("\n\n" + m.Texts.Text("menu.passcode") + "\n\n" + m.Texts.Text("menu.passcode.ask"))
 		return b.String()
 	}
-	ask, end := "\n\nEnter a passcode or select one of the following options:\n\n", "\nPasscode or option (1-"
+	options := "menu.options"
 	if m.NoPasscode {
-		ask, end = "\n\nSelect one of the following options:\n\n", "\nOption (1-"
+		options = "menu.options.only"
 	}
-	b.WriteString(ask)
+	b.WriteString("\n\n" + m.Texts.Text(options) + "\n\n")
 	for i := range m.Choices {
 		b.WriteString(strconv.Itoa(i + 1))
 		b.WriteString(". ")
 		m.line(&b, &m.Choices[i])
 		b.WriteByte('\n')
 	}
-	b.WriteString(end)
-	b.WriteString(strconv.Itoa(len(m.Choices)))
-	b.WriteString("): ")
+	b.WriteString("\n" + m.Texts.Text(options+".ask", strconv.Itoa(len(m.Choices))))
 	return b.String()
 }
 
 func (m *Menu) title() string {
-	if m.Product == "" {
-		return "Two-factor login"
+	title := m.Texts.Text("menu.title")
+	if m.Product != "" {
+		title = m.Texts.Text("menu.title.product", clean.Line(m.Product))
 	}
-	return clean.Line(m.Product) + " two-factor login"
+	if m.Username != "" {
+		title = m.Texts.Text("menu.title.user", title, clean.Line(m.Username))
+	}
+	return title
 }
 
 func (m *Menu) shortLine() string {
 	names := m.names()
 	if len(names) == 0 {
-		return shortNoMenu
+		return m.Texts.Text("menu.short.passcode")
 	}
 	for i, name := range names {
-		names[i] = "`" + clean.Line(name) + "`"
+		names[i] = "`" + clean.Line(m.Texts.shownName(name)) + "`"
 	}
 	if m.NoPasscode {
-		return fmt.Sprintf(shortNoPasscode, strings.Join(names, ", "))
+		return m.Texts.Text("menu.short.only", strings.Join(names, ", "))
 	}
-	return fmt.Sprintf(shortMenu, strings.Join(names, ", "))
+	return m.Texts.Text("menu.short", strings.Join(names, ", "))
 }
 
 func (m *Menu) codeLine() string {
 	if m.VerificationCode == "" {
 		return ""
 	}
-	return "For Duo Push, enter " + clean.Line(m.VerificationCode) + " in Duo Mobile."
+	return m.Texts.Text("menu.code", clean.Line(m.VerificationCode))
 }
 
 // line writes an option.
 func (m *Menu) line(b *strings.Builder, c *Choice) {
-	what := string(c.Factor)
-	switch c.Factor {
-	case duo.FactorPush:
-		what = "Push"
-		if m.Product != "" {
-			what = clean.Line(m.Product) + " Push"
-		}
-	case duo.FactorPhone:
-		what = "Phone call"
-	case duo.FactorSMS:
-		what = "SMS passcodes"
+	label := clean.Line(m.Texts.Translate(c.Label))
+	switch {
+	case c.Factor == duo.FactorPush && m.Product != "":
+		b.WriteString(m.Texts.Text("menu.push.product", clean.Line(m.Product), label))
+	case c.Factor == duo.FactorPush, c.Factor == duo.FactorPhone, c.Factor == duo.FactorSMS:
+		b.WriteString(m.Texts.Text("menu."+string(c.Factor), label))
+	default:
+		b.WriteString(string(c.Factor) + " " + label)
 	}
-	b.WriteString(what)
-	b.WriteString(" to ")
-	b.WriteString(clean.Line(c.Label))
 	if c.Factor == duo.FactorSMS && c.NextCode != "" {
-		b.WriteString(" (next code starts with: ")
-		b.WriteString(clean.Line(c.NextCode))
-		b.WriteByte(')')
+		b.WriteString(m.Texts.Text("menu.sms.next", clean.Line(c.NextCode)))
 	}
 }
 

@@ -266,7 +266,7 @@ func finish(retire []func(), oldLogs *logs) {
 func (d *daemon) surroundings(l *logs) surroundings {
 	return surroundings{
 		logger: l.Logger,
-		store:  func(section string) challenge.Store { return d.store(section) },
+		store:  func(section string) challenge.Shared { return d.store(section) },
 		observe: func(section string, e radmfa.Event) {
 			d.metrics.observe(section, e)
 			if l.events == nil {

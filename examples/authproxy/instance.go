@@ -18,6 +18,7 @@ import (
 	"github.com/radmfa/radmfa/challenge/redisstore"
 	"github.com/radmfa/radmfa/duo"
 	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
+	"github.com/radmfa/radmfa/examples/totp"
 	"github.com/radmfa/radmfa/internal/names"
 	"github.com/radmfa/radmfa/primary"
 	"github.com/radmfa/radmfa/prompt"
@@ -39,7 +40,7 @@ type instance struct {
 // surroundings are what the instances of a process share.
 type surroundings struct {
 	logger *slog.Logger
-	store  func(section string) challenge.Store
+	store  func(section string) challenge.Shared
 	// observe is told each event of a section.
 	observe func(section string, e radmfa.Event)
 	// certificate is told the certificate that somebody showed: "service" or
@@ -53,7 +54,7 @@ type surroundings struct {
 func discard() surroundings {
 	return surroundings{
 		logger:      slog.New(slog.DiscardHandler),
-		store:       func(string) challenge.Store { return nil },
+		store:       func(string) challenge.Shared { return &challenge.MemoryStore{} },
 		observe:     func(string, radmfa.Event) {},
 		certificate: func(string, string, tls.ConnectionState) {},
 		breaker:     func(string, bool) {},
@@ -102,6 +103,7 @@ func build(s, main *config.Section, around surroundings) (*instance, error) {
 	i.server.SecondFactor = tracedService{i.service, func(state tls.ConnectionState) { around.certificate(s.Name, peerService, state) }}
 	i.server.Store = around.store(s.Name)
 	i.share(main)
+	i.server.Fallback = i.fallback(around)
 	i.server.OnEvent = func(_ context.Context, e radmfa.Event) { around.observe(s.Name, e) }
 	i.server.Logger = logger
 	if err := i.server.Validate(); err != nil {
@@ -126,12 +128,35 @@ func mfaServer(s *config.Section) *radmfa.Server {
 	if s.Word("failmode") == "safe" {
 		server.FailMode = radmfa.FailOpen
 	}
+	if texts := s.Texts(); len(texts) > 0 {
+		server.Texts = func(*radmfa.Request) prompt.Texts { return texts }
+	}
 	if s.Kind() == config.Challenge {
 		server.Prompt = renderer(s)
 		server.Dialogue.EnrollReject = !s.Bool("enroll_challenge")
 		server.Dialogue.SMSAsksAgain = s.Bool("sms_asks_again")
 	}
 	return server
+}
+
+// usedCodes names the store of the codes that were used. All sections and nodes
+// share it, so that a code is good once, whichever of them is asked.
+const usedCodes = "totp"
+
+// fallback is the second factor for outages, or nil.
+func (i *instance) fallback(around surroundings) radmfa.SecondFactor {
+	if i.section.Word("failmode") != "totp" {
+		return nil
+	}
+	keyOf := i.section.KeyOf()
+	used := around.store(usedCodes)
+	if i.redis != nil {
+		used = &redisstore.Store{Client: i.redis.Client, Prefix: redisPrefix(usedCodes)}
+	}
+	return &totp.Factor{
+		Key:   func(_ context.Context, account string) (duo.Secret, error) { return keyOf(account), nil },
+		Store: used,
+	}
 }
 
 // close frees what the instance holds, once its last request has ended. There may

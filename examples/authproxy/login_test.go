@@ -2,6 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // what apps use
+	bin "encoding/binary"
+	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
@@ -95,6 +99,48 @@ func TestFailModeSaysWhatHappensWithoutTheService(t *testing.T) {
 	assert.True(t, p.login(nas(safe), "jdoe", userPass).Accepted())
 	assert.True(t, p.login(nas(secure), "jdoe", userPass).Rejected())
 	p.logged(`"failed_open":true`)
+}
+
+func TestTextsFileTranslates(t *testing.T) {
+	l := newLab(t, users())
+	l.write("deutsch.txt", "menu.title.user = %s für %s\nmenu.phone = Anruf bei %s\nwords.phone = anruf\nlogin.no-option = Das steht nicht zur Wahl.\n")
+	port := freePort(t)
+	p := l.run(mainSection + noPrimary + l.section("radius_server_challenge", port, "texts_file=deutsch.txt"))
+	asked := p.login(nas(port), "jdoe", userPass)
+	assert.Contains(t, asked.Message(), "login für jdoe")
+	assert.Contains(t, asked.Message(), "2. Anruf bei XXX")
+	assert.Contains(t, p.login(nas(port), "jdoe", userPass, "foo").Message(), "Das steht nicht zur Wahl.")
+	assert.True(t, p.login(nas(port), "jdoe", userPass, "Anruf").Accepted())
+}
+
+func TestFailModeTOTPAsksForACodeOfAnApp(t *testing.T) {
+	l := newLab(t, users())
+	const encoded = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+	l.write("keys.txt", "# apps\njdoe = "+encoded+"\n")
+	one, other := freePort(t), freePort(t)
+	p := l.run(mainSection + noPrimary +
+		l.section("radius_server_challenge", one, "failmode=totp", "totp_file=keys.txt", "api_timeout=2") +
+		l.section("radius_server_auto2", other, "failmode=totp", "totp_file=keys.txt", "api_timeout=2"))
+	l.web.CloseClientConnections()
+	l.web.Close()
+	code := appCode(time.Now())
+	assert.True(t, p.login(nas(one), "jdoe", userPass, "000").Rejected())
+	assert.True(t, p.login(nas(one), "JDoe", userPass, code).Accepted())
+	assert.True(t, p.login(nas(one), "jdoe", userPass, code).Rejected(), "used")
+	assert.True(t, p.login(nas(other), "jdoe", code).Rejected(), "used at another section")
+	assert.True(t, p.login(nas(other), "jdoe", appCode(time.Now().Add(30*time.Second))).Accepted())
+	assert.True(t, p.login(nas(one), "texts", userPass).Rejected(), "has no key")
+	assert.NotContains(t, p.log.String(), encoded)
+	assert.NotContains(t, p.log.String(), code)
+}
+
+// appCode is what the app of that key shows (RFC 4226 section 5.3, RFC 6238).
+func appCode(at time.Time) string {
+	mac := hmac.New(sha1.New, []byte("12345678901234567890"))
+	_ = bin.Write(mac, bin.BigEndian, at.Unix()/30)
+	sum := mac.Sum(nil)
+	offset := sum[len(sum)-1] & 0xf
+	return fmt.Sprintf("%06d", bin.BigEndian.Uint32(sum[offset:])&0x7fffffff%1000000)
 }
 
 func TestWrongKeysAreNoOutage(t *testing.T) {

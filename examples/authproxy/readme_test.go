@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
+	"github.com/radmfa/radmfa/prompt"
 )
 
 var update = flag.Bool("update", false, "write the tables of README.md anew")
@@ -74,7 +76,19 @@ func keyTables() string {
 	for _, kind := range servers {
 		keyTable(&b, "`["+kind.Name+"]`, besides", slices.DeleteFunc(slices.Clone(kind.Keys), shared))
 	}
+	textTable(&b)
 	return b.String()
+}
+
+// textTable is all that texts_file can change.
+func textTable(b *strings.Builder) {
+	b.WriteString("### Texts\n\nThe ids for `texts_file`, and the defaults; `words.*` are words, separated by commas, that users may type beside `push`,\n" +
+		"`phone` and `sms`. `%s` is a name, a number or an address. A text in double quotes keeps its blanks. The service's own\ntexts are in the language that is set there.\n\n| id | default |\n|---|---|\n")
+	texts := prompt.DefaultTexts()
+	for _, id := range slices.Sorted(maps.Keys(texts)) {
+		fmt.Fprintf(b, "| `%s` | `%q` |\n", id, texts[id])
+	}
+	b.WriteString("\n")
 }
 
 func keyTable(b *strings.Builder, title string, keys []config.Key) {

@@ -46,12 +46,14 @@ func (i *instance) share(main *config.Section) {
 	if url.TLS {
 		options.TLSConfig = &tls.Config{RootCAs: main.Certificates("redis_ca_file"), MinVersion: tls.VersionTLS12}
 	}
-	i.redis = &redisstore.Store{Client: redis.NewUniversalClient(options), Prefix: "radmfa:" + i.section.Name + ":"}
+	i.redis = &redisstore.Store{Client: redis.NewUniversalClient(options), Prefix: redisPrefix(i.section.Name)}
 	i.server.Store = i.redis
 	i.server.ClusterKey = main.Secret("cluster_key")
 	host, _ := os.Hostname()
 	i.server.Node = cmp.Or(main.Text("node_name"), host)
 }
+
+func redisPrefix(name string) string { return "radmfa:" + name + ":" }
 
 // handOver lets other nodes go on with the logins in flight.
 func (l *listener) handOver(ctx context.Context) {

@@ -259,6 +259,11 @@ func (l *loader) value(v *value, key *Key, suffix, raw string) (problem string) 
 	case key.Value.file:
 		v.content, err = l.read(raw)
 		raw = l.path(raw)
+		if err == nil && key.Value.content != nil {
+			if problem := key.Value.content(raw, v.content); problem != nil {
+				return fmt.Sprintf("the file %q cannot be used: %v", raw, problem)
+			}
+		}
 		fallthrough
 	default:
 		v.text = radius.Secret(raw)

@@ -27,6 +27,9 @@ type Kind struct {
 	file   bool // the value is the path of a file
 	hidden bool // a wrong value may hold a secret: only what check says is told
 	check  func(value string) error
+
+	// content checks what the file holds. Its error is shown, and has no secret.
+	content func(path string, content []byte) error
 }
 
 // The kinds of values. What they accept, the accessors of Section can read.
@@ -61,6 +64,8 @@ var (
 	factors    = Kind{Expect: "some of auto, push, phone and passcode, separated by commas", check: checkFactors}
 	syslogTo   = Kind{Expect: "true, false, or a syslog server such as udp://192.0.2.1:514", check: func(s string) error { _, _, _, err := parseSyslog(s); return err }}
 	tlsVersion = Kind{Expect: "a version of TLS such as 1.2", check: match(`(?i)^(tls ?v?)?1\.[0-3]$`)}
+	otpKeys    = Kind{Expect: "the path of a file of keys", file: true, content: checkKeys}
+	textFile   = Kind{Expect: "the path of a file of texts", file: true, content: checkTexts}
 	authority  = Kind{Expect: "the path of a PEM file with CA certificates", file: true, check: checkCertificates}
 )
 

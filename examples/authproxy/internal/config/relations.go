@@ -32,6 +32,7 @@ func (l *loader) relations() {
 		l.twice(s)
 		l.client(s)
 		l.hostPorts(s, "api_host", "api_port")
+		l.fallback(s)
 	}
 	l.ports()
 	l.cluster(l.file.Main)

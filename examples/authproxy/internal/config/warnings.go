@@ -64,8 +64,8 @@ func (l *loader) adviseServer(s *Section) {
 		}
 	}
 	timeout := s.Seconds("api_timeout")
-	if s.Word("failmode") == "safe" && (timeout == 0 || timeout > maxPatience) {
-		l.warnKey(s, "api_timeout", "the device gives up before the service counts as out of reach, so failmode=safe lets nobody in; set api_timeout to 10")
+	if mode := s.Word("failmode"); mode != "secure" && (timeout == 0 || timeout > maxPatience) {
+		l.warnKey(s, "api_timeout", "the device gives up before the service counts as out of reach, so failmode="+mode+" lets nobody in; set api_timeout to 10")
 	}
 	l.keysOfService(s)
 }
