@@ -12,8 +12,6 @@ import (
 	"github.com/radmfa/radmfa/duo/duotest"
 )
 
-const tooManyPushes = "Access-Reject: Too many login requests. Please try again in a minute."
-
 func TestTwoNodesCountPushesTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		one, two, _ := twoNodes(t)

@@ -94,9 +94,7 @@ func (l *login) decideClaimed() bool {
 	l.server.presence.enter(l.server)
 	defer l.server.presence.leave()
 	l.runSafely(at)
-	if l.server.presence.handedOver() && errors.Is(l.ctx.Err(), context.Canceled) {
-		l.ignore("handed over to another node", nil)
-	}
+	l.leaveToOthers()
 	return l.settle()
 }
 

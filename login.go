@@ -2,6 +2,7 @@ package radmfa
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
@@ -108,6 +109,15 @@ func (l *login) start() {
 		l.answer()
 	} else {
 		l.begin()
+	}
+	l.leaveToOthers()
+}
+
+// leaveToOthers leaves the request without a reply when this node is handing its
+// logins over: what was decided after its context ended is no decision.
+func (l *login) leaveToOthers() {
+	if errors.Is(l.ctx.Err(), context.Canceled) && l.server.presence.handedOver() {
+		l.ignore("handed over to another node", nil)
 	}
 }
 

@@ -255,6 +255,25 @@ func TestShutdownHandsOver(t *testing.T) {
 	})
 }
 
+// A first request is left to the other node as well.
+func TestShutdownLeavesAFirstRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, two, _ := twoNodes(t)
+		one.start()
+		two.start()
+		one.service.Break("/auth/v2/preauth", duotest.Fault{Delay: 3 * time.Second})
+		go func() {
+			time.Sleep(time.Second)
+			assert.NoError(t, one.server.Shutdown(t.Context()))
+		}()
+		nas := one.newNAS(nasIP)
+		nas.Exchanger.Interval, nas.Exchanger.Tries = 10*time.Second, 1
+		reply, err := nas.Login(t.Context(), "jdoe", password)
+		assert.Error(t, err, "no reply, no rejection: %v", reply)
+		assert.True(t, two.login("jdoe", password).Challenged())
+	})
+}
+
 func TestAnAutomaticLoginAtTwoNodesIsOnePush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		one, two, _ := twoNodes(t)

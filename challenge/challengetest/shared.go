@@ -115,7 +115,7 @@ func permitsEnd(ctx context.Context, store challenge.Store) error {
 func acquire(ctx context.Context, s challenge.Shared, id, permit string, limit int, ttl time.Duration, want bool) error {
 	got, err := s.Acquire(ctx, id, permit, limit, ttl)
 	if err == nil && got != want {
-		err = fmt.Errorf("Acquire of %q of %d returned %t, want %t", permit, limit, got, want)
+		err = fmt.Errorf("permit %q of at most %d: acquired is %t, want %t", permit, limit, got, want)
 	}
 	return err
 }

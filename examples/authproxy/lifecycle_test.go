@@ -201,7 +201,7 @@ func TestABadFileKeepsTheOldConfiguration(t *testing.T) {
 		require.Eventually(t, func() bool { return strings.Count(p.log.String(), "reload failed") > before }, 5*time.Second, 10*time.Millisecond)
 		assert.True(t, p.login(nas(port), "jdoe", userPass, "1").Accepted())
 	}
-	p.logged(`failmode: \"open\" is not safe or secure`)
+	p.logged(`failmode: \"open\" is not safe, secure or totp`)
 	p.logged("a change of interface takes a restart")
 	p.logged("another address with the same port takes a restart")
 }

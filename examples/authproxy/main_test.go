@@ -277,6 +277,6 @@ func Example() {
 	fmt.Println(line)
 	fmt.Println("exit status", status)
 	// Output:
-	// failmode: "open" is not safe or secure
+	// failmode: "open" is not safe, secure or totp
 	// exit status 1
 }
