@@ -56,12 +56,7 @@ func (l *login) answer() {
 	l.decision = panicked(l.texts)
 	keep := repeatFor // should the Store not keep the decision
 	defer func() { l.server.answers.end(key, f, l.outcome(), keep) }()
-	b, err := l.server.box(purposeSession, r.State)
-	if err != nil {
-		l.fail("the challenge cannot be read", err)
-		return
-	}
-	l.claim = &claim{box: b, hash: hashAnswer(r.State, r.Password)}
+	l.claim = &claim{box: l.server.box(purposeSession, r.State), hash: hashAnswer(r.State, r.Password)}
 	if l.decideClaimed() {
 		keep = 0
 	}
@@ -75,10 +70,7 @@ func (l *login) beginOnce() bool {
 	if store == nil {
 		return false
 	}
-	b, err := newBox(purposeAttempt, l.request.Attempt, s.ClusterKey)
-	if err != nil {
-		return false
-	}
+	b := s.box(purposeAttempt, l.request.Attempt)
 	l.claim = &claim{box: b, attempt: store, hash: hashAnswer(l.request.Attempt, "")}
 	l.decideClaimed()
 	return true
@@ -301,9 +293,10 @@ func (l *login) settle() bool {
 
 // persist swaps the session in.
 func (l *login) persist(ctx context.Context, ses *session) error {
-	ctx, cancel := context.WithTimeout(ctx, settleFor)
-	defer cancel()
-	return l.claim.swap(ctx, l.server, ses, l.claim.keep(ses.decision))
+	var until deadline
+	until.set(ctx, settleFor)
+	defer until.end()
+	return l.claim.swap(&until, l.server, ses, l.claim.keep(ses.decision))
 }
 
 // keep returns how long a decision is stored.
@@ -360,9 +353,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // hashAnswer is how an answer is compared without being kept.
 func hashAnswer(state string, answer radius.Secret) []byte {
-	h := sha256.New()
-	h.Write([]byte(state))
-	h.Write([]byte{0})
-	h.Write([]byte(answer))
-	return h.Sum(nil)
+	var room [128]byte
+	sum := sha256.Sum256(append(append(append(room[:0], state...), 0), answer...))
+	return sum[:]
 }

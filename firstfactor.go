@@ -25,10 +25,11 @@ func (l *login) firstFactor() step {
 	result, err := l.server.Primary.Authenticate(l.ctx, &primary.Request{
 		Username: ses.typed, Password: password, State: ses.primaryState, Packet: l.request.Packet,
 	})
+	if err == nil {
+		return l.authenticated(&span, result)
+	}
 	var asks *primary.Challenge
 	switch {
-	case err == nil:
-		return l.authenticated(&span, result)
 	case errors.As(err, &asks):
 		span.end(ResultChallenged, "", nil)
 		return l.relayChallenge(asks)

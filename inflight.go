@@ -14,7 +14,8 @@ type inFlight[K comparable] struct {
 
 // flight is a request that others wait for.
 type flight struct {
-	done     chan struct{}
+	done     chan struct{} // made for the first to wait
+	ended    bool
 	decision decision // once done is closed
 }
 
@@ -24,9 +25,15 @@ func (i *inFlight[K]) join(key K) (f *flight, first bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if f = i.flights[key]; f != nil {
+		if f.done == nil {
+			f.done = make(chan struct{})
+			if f.ended {
+				close(f.done)
+			}
+		}
 		return f, false
 	}
-	f = &flight{done: make(chan struct{})}
+	f = &flight{}
 	if i.flights == nil {
 		i.flights = make(map[K]*flight)
 	}
@@ -36,17 +43,19 @@ func (i *inFlight[K]) join(key K) (f *flight, first bool) {
 
 // end gives the decision to those who wait, and to those who ask within keep.
 func (i *inFlight[K]) end(key K, f *flight, d decision, keep time.Duration) {
-	f.decision = d
-	close(f.done)
-	if keep > 0 {
-		time.AfterFunc(keep, func() { i.forget(key) })
-		return
-	}
-	i.forget(key)
-}
-
-func (i *inFlight[K]) forget(key K) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	delete(i.flights, key)
+	f.decision, f.ended = d, true
+	if f.done != nil {
+		close(f.done)
+	}
+	if keep <= 0 {
+		delete(i.flights, key)
+		return
+	}
+	time.AfterFunc(keep, func() {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		delete(i.flights, key)
+	})
 }

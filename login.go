@@ -53,11 +53,13 @@ type Request struct {
 // login is one Request on its way through the steps.
 type login struct {
 	server  *Server
-	ctx     context.Context // of this request, with its deadline
+	ctx     context.Context // of this request: until
+	until   deadline
 	request *Request
 	started time.Time
 
 	ses      *session // what the login knows; a challenge remembers it
+	begun    session  // of a login that begins
 	groups   []string // of the account, once the first factor has named them
 	readings []reading
 	choice   prompt.Selection
@@ -73,9 +75,8 @@ type login struct {
 // not longer than AuthTimeout or ctx. It reports every error to the Logger and
 // OnEvent; the caller gets a Reply, always.
 func (s *Server) Login(ctx context.Context, r Request) Reply {
-	ctx, cancel := context.WithTimeout(ctx, orDefault(s.AuthTimeout, defaultAuthTimeout))
-	defer cancel()
 	l := s.newLogin(ctx, &r)
+	defer l.until.end()
 	l.start()
 	l.report()
 	return l.decision.Reply
@@ -83,9 +84,12 @@ func (s *Server) Login(ctx context.Context, r Request) Reply {
 
 func (s *Server) newLogin(ctx context.Context, r *Request) *login {
 	r.Username = strings.TrimSpace(r.Username) // or one user would have several names
-	l := &login{server: s, ctx: ctx, request: r, started: time.Now()}
-	l.ses = &session{id: newLoginID(), device: r.Device, typed: r.Username}
-	l.ses.policy.Description = r.Description
+	l := &login{server: s, request: r, started: time.Now()}
+	l.until.set(ctx, s.authTimeout())
+	l.ctx = &l.until
+	l.begun = session{id: newLoginID(), device: r.Device, typed: r.Username}
+	l.begun.policy.Description = r.Description
+	l.ses = &l.begun
 	return l
 }
 

@@ -58,10 +58,8 @@ func (l *login) ask(at step, messages []string) step {
 		return l.fail("the challenge cannot be stored", fmt.Errorf("radmfa: the session has %d bytes, over %d", len(plain), maxSession))
 	}
 	state := challenge.NewID()
-	b, err := s.box(purposeSession, state)
-	if err == nil {
-		err = s.store().Put(l.ctx, b.name, b.seal(plain), s.challengeTimeout())
-	}
+	b := s.box(purposeSession, state)
+	err := s.store().Put(l.ctx, b.name, b.seal(plain), s.challengeTimeout())
 	switch {
 	case errors.Is(err, challenge.ErrFull):
 		return l.ignore("there is no room for another challenge", err)

@@ -93,7 +93,8 @@ func (f *fields) text(number byte, value string) {
 func (f *fields) number(number byte, value uint64) {
 	if value != 0 {
 		var b [binary.MaxVarintLen64]byte
-		f.text(number, string(b[:binary.PutUvarint(b[:], value)]))
+		size := binary.PutUvarint(b[:], value)
+		*f = append(append(*f, number, byte(size)), b[:size]...)
 	}
 }
 
@@ -109,13 +110,23 @@ func (f *fields) time(number byte, value time.Time) {
 	}
 }
 
+// nested writes one field that holds others, even if there are none.
+func (f *fields) nested(number byte, write func()) {
+	*f = append(*f, number)
+	start := len(*f)
+	write()
+	var b [binary.MaxVarintLen64]byte
+	size := binary.PutUvarint(b[:], uint64(len(*f)-start))
+	*f = slices.Insert(*f, start, b[:size]...)
+}
+
 // list writes texts as one field, empty ones too.
 func (f *fields) list(number byte, values ...string) {
-	var inner fields
-	for _, v := range values {
-		inner = append(binary.AppendUvarint(inner, uint64(len(v))), v...)
-	}
-	f.text(number, string(inner))
+	f.nested(number, func() {
+		for _, v := range values {
+			*f = append(binary.AppendUvarint(*f, uint64(len(v))), v...)
+		}
+	})
 }
 
 func (f *fields) attributes(number byte, list radius.Attributes) {
@@ -171,38 +182,40 @@ func (f *fields) menu(m *prompt.Menu) {
 	if m == nil {
 		return
 	}
-	inner := make(fields, 0, 256)
-	inner.text(menuUsername, m.Username)
-	inner.text(menuProduct, m.Product)
-	inner.flag(menuNoPasscode, m.NoPasscode)
-	for _, c := range m.Choices {
-		inner.list(menuChoice, string(c.Factor), c.Device, c.Label, c.NextCode)
-	}
-	inner.text(menuNotice, m.Notice)
-	inner.text(menuCode, m.VerificationCode)
-	inner.text(menuText, m.Text)
-	for _, option := range slices.Sorted(maps.Keys(m.Factors)) {
-		inner.list(menuOption, option, m.Factors[option])
-	}
-	f.list(fieldMenu, string(inner))
+	f.nested(fieldMenu, func() {
+		f.text(menuUsername, m.Username)
+		f.text(menuProduct, m.Product)
+		f.flag(menuNoPasscode, m.NoPasscode)
+		for _, c := range m.Choices {
+			f.list(menuChoice, string(c.Factor), c.Device, c.Label, c.NextCode)
+		}
+		f.text(menuNotice, m.Notice)
+		f.text(menuCode, m.VerificationCode)
+		f.text(menuText, m.Text)
+		if len(m.Factors) > 0 {
+			for _, option := range slices.Sorted(maps.Keys(m.Factors)) {
+				f.list(menuOption, option, m.Factors[option])
+			}
+		}
+	})
 }
 
 func (f *fields) decision(d *decision) {
 	if d == nil {
 		return
 	}
-	var inner fields
-	inner.text(decisionResult, string(d.Result))
-	for _, m := range d.Messages {
-		inner.text(decisionMessage, m)
-	}
-	inner.text(decisionState, d.State)
-	inner.attributes(decisionAttribute, d.Attributes)
-	inner.text(decisionReason, d.reason)
-	inner.text(decisionFactor, string(d.factor))
-	inner.text(decisionStatus, string(d.status))
-	inner.flag(decisionFailedOpen, d.failedOpen)
-	f.list(fieldDecision, string(inner))
+	f.nested(fieldDecision, func() {
+		f.text(decisionResult, string(d.Result))
+		for _, m := range d.Messages {
+			f.text(decisionMessage, m)
+		}
+		f.text(decisionState, d.State)
+		f.attributes(decisionAttribute, d.Attributes)
+		f.text(decisionReason, d.reason)
+		f.text(decisionFactor, string(d.factor))
+		f.text(decisionStatus, string(d.status))
+		f.flag(decisionFailedOpen, d.failedOpen)
+	})
 }
 
 // each yields the fields of a stored form. The number 0 says that the rest is
@@ -299,9 +312,7 @@ func (ses *session) read(number byte, value string) (known bool) {
 	case fieldAppended:
 		ses.appended = value
 	case fieldMenu:
-		var inner string
-		toList(value, &inner)
-		ses.menu, known = decodeMenu(inner)
+		ses.menu, known = decodeMenu(value)
 		return known
 	case fieldAttempts:
 		ses.attempts = int(toNumber(value))
@@ -322,9 +333,7 @@ func (ses *session) read(number byte, value string) (known bool) {
 	case fieldOwner:
 		ses.owner = value
 	case fieldDecision:
-		var inner string
-		toList(value, &inner)
-		ses.decision, known = decodeDecision(inner)
+		ses.decision, known = decodeDecision(value)
 		return known
 	default:
 		return ses.policy.read(number, value)
@@ -373,7 +382,7 @@ func decodeMenu(stored string) (*prompt.Menu, bool) {
 			var factor string
 			toList(value, &factor, &c.Device, &c.Label, &c.NextCode)
 			c.Factor = duo.Factor(factor)
-			m.Choices = append(m.Choices, c)
+			m.Choices = append(slices.Grow(m.Choices, 3), c)
 		case menuNotice:
 			m.Notice = value
 		case menuCode:

@@ -103,14 +103,24 @@ func (t Texts) Validate() error {
 
 // Text returns the text of an id, with args in place of each %s.
 func (t Texts) Text(id string, args ...string) string {
-	text, ok := t[id]
-	if !ok {
-		text = defaults[id]
-	}
 	if len(args) == 0 {
-		return text
+		return t.text(id)
 	}
 	var b strings.Builder
+	t.write(&b, id, args...)
+	return b.String()
+}
+
+func (t Texts) text(id string) string {
+	if text, ok := t[id]; ok {
+		return text
+	}
+	return defaults[id]
+}
+
+// write writes what Text returns.
+func (t Texts) write(b *strings.Builder, id string, args ...string) {
+	text := t.text(id)
 	for _, arg := range args { // what an argument contains is never replaced
 		before, after, found := strings.Cut(text, "%s")
 		b.WriteString(before)
@@ -120,7 +130,6 @@ func (t Texts) Text(id string, args ...string) string {
 		}
 	}
 	b.WriteString(text)
-	return b.String()
 }
 
 // Translate returns the text in place of a default, as a first factor or a second

@@ -24,6 +24,7 @@ type request struct {
 
 	// What the handler gets.
 	packet Packet
+	room   room
 	remote net.UDPAddr
 	ip     [net.IPv6len]byte // of remote
 
@@ -59,7 +60,7 @@ func (r *request) run() {
 	source := r.peer.addr
 	ip, _ := source.Addr().WithZone("").AppendBinary(r.ip[:0]) // never fails
 	r.remote = net.UDPAddr{IP: ip, Port: int(source.Port()), Zone: source.Addr().Zone()}
-	r.wire.parse(&r.packet, r.key.secret)
+	r.wire.parse(&r.packet, r.key.secret, &r.room)
 	in := Request{LocalAddr: r.dispatcher.local, RemoteAddr: &r.remote, Packet: &r.packet}
 	defer r.end()
 	r.dispatcher.server.Handler.ServeRADIUS(r, in.WithContext(r))
