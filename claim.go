@@ -48,14 +48,14 @@ type claim struct {
 func (l *login) answer() {
 	r := l.request
 	key := answerKey{r.State, r.Device, r.Username, r.Password}
-	f, first := l.server.answers.join(key)
+	f, first := l.server.answers.join(key, &l.flight)
 	if !first {
 		l.share(f)
 		return
 	}
-	l.decision = panicked(l.texts)
 	keep := repeatFor // should the Store not keep the decision
 	defer func() { l.server.answers.end(key, f, l.outcome(), keep) }()
+	defer l.recover()
 	l.claim = &claim{box: l.server.box(purposeSession, r.State), hash: hashAnswer(r.State, r.Password)}
 	if l.decideClaimed() {
 		keep = 0
@@ -144,7 +144,7 @@ func (l *login) enter() step {
 func (l *login) add() step {
 	s, c := l.server, l.claim
 	l.ses.answer, l.ses.owner = c.hash, s.presence.name()
-	sealed := c.box.seal(l.ses.encode())
+	sealed := c.box.sealSession(l.ses)
 	err := c.attempt.Add(l.ctx, c.box.name, sealed, s.authTimeout()+repeatFor)
 	switch {
 	case err == nil, mayHaveHappened(err) && c.is(l.ctx, s, sealed):
@@ -168,11 +168,7 @@ func (l *login) load(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	l.claim.stored = stored
-	plain, err := l.claim.box.open(stored)
-	if err != nil {
-		return nil, err
-	}
-	return decodeSession(string(plain))
+	return l.claim.box.openSession(stored)
 }
 
 // take makes the session this request's own if nobody else decides it, repeats
@@ -228,7 +224,7 @@ func (l *login) hold(ses *session) error {
 // swap replaces the session in the Store. When nothing comes back, it looks
 // whether that was done.
 func (c *claim) swap(ctx context.Context, s *Server, ses *session, ttl time.Duration) error {
-	sealed := c.box.seal(ses.encode())
+	sealed := c.box.sealSession(ses)
 	err := s.store().CompareAndSwap(ctx, c.box.name, c.stored, sealed, ttl)
 	if errors.Is(err, challenge.ErrConflict) && c.unsure != nil {
 		err = s.store().CompareAndSwap(ctx, c.box.name, c.unsure, sealed, ttl)

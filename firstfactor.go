@@ -12,9 +12,8 @@ import (
 // else identifies the user.
 func (l *login) firstFactor() step {
 	ses := l.ses
-	if ses.primaryState == nil && l.readings == nil {
+	if l.server.Auto != nil && ses.primaryState == nil && l.readings == nil {
 		l.readings = l.server.Auto.readings(l.request.Password)
-		ses.appended = l.readings[0].factor
 	}
 	password := l.request.Password // or the answer to the first factor's challenge
 	if l.readings != nil {

@@ -19,9 +19,9 @@ type flight struct {
 	decision decision // once done is closed
 }
 
-// join returns the flight under key, and whether the caller is the first: then
-// it must call end.
-func (i *inFlight[K]) join(key K) (f *flight, first bool) {
+// join returns the flight under key, and whether that is the caller's own, since
+// it is the first: then it must call end.
+func (i *inFlight[K]) join(key K, own *flight) (f *flight, first bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if f = i.flights[key]; f != nil {
@@ -33,12 +33,11 @@ func (i *inFlight[K]) join(key K) (f *flight, first bool) {
 		}
 		return f, false
 	}
-	f = &flight{}
 	if i.flights == nil {
 		i.flights = make(map[K]*flight)
 	}
-	i.flights[key] = f
-	return f, true
+	i.flights[key] = own
+	return own, true
 }
 
 // end gives the decision to those who wait, and to those who ask within keep.

@@ -66,6 +66,7 @@ type login struct {
 	texts    prompt.Texts
 	notice   string // to show above the next menu
 	claim    *claim // on the session in the Store, when this is an answer
+	flight   flight // that equal requests share
 
 	decision decision
 }
@@ -87,7 +88,10 @@ func (s *Server) newLogin(ctx context.Context, r *Request) *login {
 	l := &login{server: s, request: r, started: time.Now()}
 	l.until.set(ctx, s.authTimeout())
 	l.ctx = &l.until
-	l.begun = session{id: newLoginID(), device: r.Device, typed: r.Username}
+	l.begun = session{device: r.Device, typed: r.Username}
+	if r.State == "" {
+		l.begun.id = newLoginID()
+	}
 	l.begun.policy.Description = r.Description
 	l.ses = &l.begun
 	return l
@@ -150,7 +154,7 @@ func (l *login) begin() {
 		// must be no second push, and no stranger may share the approval.
 		key, shared = strings.Join([]string{"?", l.request.Device, l.request.Username, string(l.request.Password)}, "\x00"), false
 	}
-	f, first := l.server.attempts.join(key)
+	f, first := l.server.attempts.join(key, &l.flight)
 	switch {
 	case !first && shared:
 		l.share(f)

@@ -64,6 +64,9 @@ func (l *login) emit(e Event, started time.Time) {
 	if !logged && s.OnEvent == nil {
 		return
 	}
+	if l.ses.id == "" { // a State that belongs to no login
+		l.ses.id = newLoginID()
+	}
 	e.Time = time.Now()
 	e.Duration = e.Time.Sub(started)
 	e.LoginID, e.Username = l.ses.id, clean.Line(l.ses.name())

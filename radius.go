@@ -96,7 +96,7 @@ type incoming struct {
 func (in *incoming) request(ctx context.Context, from net.Addr) *Request {
 	r := &Request{NAS: addrOf(from), Packet: in.packet, State: string(rfc2865.State_Get(in.packet))}
 	if client := radius.ClientOf(ctx); client != nil {
-		r.Client, r.Device = client.String(), deviceOf(client)
+		r.Client, r.Device = client.String(), client.ID()
 	} else {
 		r.Device = r.NAS.String()
 	}
@@ -218,14 +218,6 @@ func (in *incoming) attempt(r *Request) string {
 	}
 	sum := sha256.Sum256(text)
 	return string(sum[:])
-}
-
-// deviceOf identifies the device that a client is or belongs to.
-func deviceOf(c *radius.Client) string {
-	if c.Device != "" {
-		return c.Device
-	}
-	return c.Prefix.String()
 }
 
 func zero(value radius.Attribute) bool {

@@ -81,17 +81,45 @@ func (s *sealer) box(purpose, id string) box {
 	return box{name: string(header), header: header, aead: aead}
 }
 
+// buffers are for stored forms on their way in or out.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// sealSession seals the stored form of a session.
+func (b box) sealSession(ses *session) []byte {
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	plain := ses.appendTo((*buffer)[:0])
+	*buffer = plain
+	defer clear(plain)
+	return b.seal(plain)
+}
+
+// openSession is the inverse of sealSession.
+func (b box) openSession(sealed []byte) (*session, error) {
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	plain, err := b.openTo((*buffer)[:0], sealed)
+	if err != nil {
+		return nil, err
+	}
+	*buffer = plain
+	defer clear(plain)
+	return decodeSession(string(plain))
+}
+
 func (b box) seal(plain []byte) []byte {
 	sealed := make([]byte, 1, 1+b.aead.Overhead()+len(plain))
 	sealed[0] = sealVersion
 	return b.aead.Seal(sealed, nil, plain, b.header)
 }
 
-func (b box) open(sealed []byte) ([]byte, error) {
+func (b box) open(sealed []byte) ([]byte, error) { return b.openTo(nil, sealed) }
+
+func (b box) openTo(room, sealed []byte) ([]byte, error) {
 	if len(sealed) < 1 || sealed[0] != sealVersion {
 		return nil, errSealed
 	}
-	plain, err := b.aead.Open(nil, nil, sealed[1:], b.header)
+	plain, err := b.aead.Open(room, nil, sealed[1:], b.header)
 	if err != nil {
 		return nil, errSealed
 	}

@@ -40,7 +40,8 @@ type session struct {
 	decision *decision
 }
 
-// maxSession is how large a session a Store must take, less what sealing adds.
+// maxSession is how large a challenge may be: a Store takes somewhat more, which
+// is for the answer.
 const maxSession = 63 << 10
 
 // ask stores the login until the user has answered, and asks. The answer goes on
@@ -53,13 +54,13 @@ func (l *login) ask(at step, messages []string) step {
 		next.txID = ""
 	}
 	l.ses = &next
-	plain := next.encode()
-	if len(plain) > maxSession {
-		return l.fail("the challenge cannot be stored", fmt.Errorf("radmfa: the session has %d bytes, over %d", len(plain), maxSession))
-	}
 	state := challenge.NewID()
 	b := s.box(purposeSession, state)
-	err := s.store().Put(l.ctx, b.name, b.seal(plain), s.challengeTimeout())
+	sealed := b.sealSession(&next)
+	if len(sealed) > maxSession {
+		return l.fail("the challenge cannot be stored", fmt.Errorf("radmfa: the session has %d bytes, over %d", len(sealed), maxSession))
+	}
+	err := s.store().Put(l.ctx, b.name, sealed, s.challengeTimeout())
 	switch {
 	case errors.Is(err, challenge.ErrFull):
 		return l.ignore("there is no room for another challenge", err)

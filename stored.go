@@ -136,9 +136,8 @@ func (f *fields) attributes(number byte, list radius.Attributes) {
 	}
 }
 
-// encode returns the stored form.
-func (ses *session) encode() []byte {
-	f := make(fields, 0, 512)
+// appendTo appends the stored form to f.
+func (ses *session) appendTo(f fields) fields {
 	f.number(fieldAt, uint64(ses.at))
 	f.text(fieldID, ses.id)
 	f.text(fieldDevice, ses.device)
@@ -382,7 +381,10 @@ func decodeMenu(stored string) (*prompt.Menu, bool) {
 			var factor string
 			toList(value, &factor, &c.Device, &c.Label, &c.NextCode)
 			c.Factor = duo.Factor(factor)
-			m.Choices = append(slices.Grow(m.Choices, 3), c)
+			if m.Choices == nil {
+				m.Choices = make([]prompt.Choice, 0, 4)
+			}
+			m.Choices = append(m.Choices, c)
 		case menuNotice:
 			m.Notice = value
 		case menuCode:

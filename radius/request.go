@@ -24,6 +24,7 @@ type request struct {
 
 	// What the handler gets.
 	packet Packet
+	bytes  [256]byte // of the wire, if they fit
 	room   room
 	remote net.UDPAddr
 	ip     [net.IPv6len]byte // of remote
