@@ -1,0 +1,107 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// minStatusPassword is the length of a password that nobody guesses at the speed
+// at which the status page lets one try.
+const minStatusPassword = 12
+
+// statusPage checks who can read the status page: it names users.
+func (l *loader) statusPage(main *Section) {
+	set := main.Set("status_password")
+	switch at := main.values["status_address"]; {
+	case !main.Set("status_address"):
+		if set && !l.told(main, &Key{Name: "status_address"}) {
+			l.problem(main.values["status_password"].line, Main, "status_password", "requires status_address, which is not set")
+		}
+	case set && len(main.Secret("status_password")) < minStatusPassword:
+		l.problem(main.values["status_password"].line, Main, "status_password", "is too short to be safe: expected at least %d characters", minStatusPassword)
+	case !set && !IsLoopback(string(at.text)) && !l.told(main, &Key{Name: "status_password"}):
+		l.problem(at.line, Main, "status_address", "the page names users, so other machines may read it only with a password: set status_password, or the address to 127.0.0.1")
+	}
+}
+
+// advisePage warns of a password that the network can read.
+func (l *loader) advisePage(main *Section) {
+	if main.Set("status_address") && !IsLoopback(main.Text("status_address")) {
+		l.warnKey(main, "status_address", "status_password crosses the network in clear text; set the address to 127.0.0.1, and reach the page through SSH or a proxy with TLS")
+	}
+}
+
+// IsLoopback reports whether only this machine can reach a host:port.
+func IsLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
+}
+
+// StatusSockets returns where a daemon with this file may listen for the commands
+// that ask it, the best place first. Both sides try them in order.
+func (f *File) StatusSockets() []string {
+	if set := f.Main.Text("status_socket"); set != "" {
+		if !filepath.IsAbs(set) {
+			set = filepath.Join(filepath.Dir(f.Path), set)
+		}
+		return []string{set}
+	}
+	base := filepath.Base(f.Path)
+	name := strings.TrimSuffix(base, filepath.Ext(base)) + ".sock"
+	var dirs []string
+	if given := os.Getenv("RUNTIME_DIRECTORY"); given != "" { // RuntimeDirectory= of systemd
+		dirs = append(dirs, strings.Split(given, ":")[0])
+	}
+	if runtime.GOOS != "windows" {
+		dirs = append(dirs, "/run/authproxy")
+	}
+	var paths []string
+	for _, dir := range append(dirs, f.LogDir(), filepath.Dir(f.Path)) {
+		paths = append(paths, filepath.Join(dir, name))
+	}
+	return paths
+}
+
+// LineOf returns the line that sets a key, or 0 where the key has its default.
+func (s *Section) LineOf(name string) int { return s.values[name].line }
+
+// Default returns what a key without a value counts as, or "".
+func (s *Section) Default(name string) string {
+	if key := s.kind.find(name); key != nil {
+		return key.Default
+	}
+	return s.key(name).Default
+}
+
+// NumberOf returns the number of the radius_ip_N that a device belongs to, the
+// longest prefix first as in radius.Clients, or 0.
+func (s *Section) NumberOf(device netip.Addr) int {
+	number, longest := 0, -1
+	for _, n := range s.Numbers("radius_ip") {
+		for _, p := range s.Prefixes(s.Numbered("radius_ip", n)) {
+			if p.Contains(device.Unmap()) && p.Bits() > longest {
+				number, longest = n, p.Bits()
+			}
+		}
+	}
+	return number
+}
+
+// Free returns the least number with which neither radius_ip_N nor
+// radius_secret_N is set.
+func (s *Section) Free() int {
+	for n := 1; ; n++ {
+		if !s.Set(fmt.Sprintf("radius_ip_%d", n)) && !s.Set(fmt.Sprintf("radius_secret_%d", n)) {
+			return n
+		}
+	}
+}
