@@ -105,3 +105,14 @@ func (s *Section) Free() int {
 		}
 	}
 }
+
+// Has reports whether a section of this kind can have a key, without number.
+func (s *Section) Has(name string) bool { return s.kind.key(name) != nil }
+
+// Shown is a key with its value, unless that is a secret.
+func (s *Section) Shown(name string) string {
+	if key := s.kind.find(name); key != nil && key.Value.secret {
+		return name
+	}
+	return name + "=" + s.Text(name)
+}
