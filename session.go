@@ -55,7 +55,7 @@ func (l *login) ask(at step, messages []string) step {
 	l.ses = &next
 	plain := next.encode()
 	if len(plain) > maxSession {
-		return l.fail("the challenge cannot be stored", fmt.Errorf("radmfa: the session has %d bytes, over %d", len(plain), maxSession))
+		return l.fail(CauseInternal, "the challenge cannot be stored", fmt.Errorf("radmfa: the session has %d bytes, over %d", len(plain), maxSession))
 	}
 	state := challenge.NewID()
 	b, err := s.box(purposeSession, state)
@@ -66,7 +66,7 @@ func (l *login) ask(at step, messages []string) step {
 	case errors.Is(err, challenge.ErrFull):
 		return l.ignore("there is no room for another challenge", err)
 	case err != nil:
-		return l.fail("the challenge cannot be stored", err)
+		return l.fail(CauseInternal, "the challenge cannot be stored", err)
 	}
 	l.replace(b.name)
 	l.decision = decision{Reply: Reply{Result: ResultChallenged, Messages: messages, State: state}}

@@ -75,6 +75,9 @@ const (
 	decisionFactor
 	decisionStatus
 	decisionFailedOpen
+
+	decisionCause = optional
+	decisionSaid  = optional + 1
 )
 
 // errOtherVersion says that a session has a field this version must not ignore,
@@ -202,6 +205,8 @@ func (f *fields) decision(d *decision) {
 	inner.text(decisionFactor, string(d.factor))
 	inner.text(decisionStatus, string(d.status))
 	inner.flag(decisionFailedOpen, d.failedOpen)
+	inner.text(decisionCause, string(d.cause))
+	inner.text(decisionSaid, d.said)
 	f.list(fieldDecision, string(inner))
 }
 
@@ -418,6 +423,10 @@ func decodeDecision(stored string) (*decision, bool) {
 			d.status = duo.Status(value)
 		case decisionFailedOpen:
 			d.failedOpen = true
+		case decisionCause:
+			d.cause = Cause(value)
+		case decisionSaid:
+			d.said = value
 		default:
 			if number < optional {
 				return nil, false
