@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/radmfa/radmfa/radius"
 )
 
 // minStatusPassword is the length of a password that nobody guesses at the speed
@@ -46,29 +48,48 @@ func IsLoopback(address string) bool {
 	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
-// StatusSockets returns where a daemon with this file may listen for the commands
-// that ask it, the best place first. Both sides try them in order.
+// StatusSockets returns where a daemon with this file listens for the commands
+// that ask it: at the first of these that it can.
 func (f *File) StatusSockets() []string {
-	if set := f.Main.Text("status_socket"); set != "" {
+	return sockets(f.Path, f.Main.Text("status_socket"), f.LogDir())
+}
+
+// StatusSocketsOf is StatusSockets of a file that a daemon may be running with
+// although it has problems now.
+func StatusSocketsOf(path string) ([]string, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, Problems{{File: path, Text: fmt.Sprintf("the file cannot be read: %v", unwrapPath(err))}}
+	}
+	f := &File{Path: path, Main: &Section{Name: Main, kind: kindOf(Main), values: map[string]value{}}}
+	sections, _ := parse(data)
+	for _, s := range sections {
+		for _, k := range s.keys {
+			if s.name == Main && k.value != "" && (k.name == "status_socket" || k.name == "log_dir") {
+				f.Main.values[k.name] = value{text: radius.Secret(k.value)}
+			}
+		}
+	}
+	return f.StatusSockets(), nil
+}
+
+func sockets(path, set, logDir string) []string {
+	if set != "" {
 		if !filepath.IsAbs(set) {
-			set = filepath.Join(filepath.Dir(f.Path), set)
+			set = filepath.Join(filepath.Dir(path), set)
 		}
 		return []string{set}
 	}
-	base := filepath.Base(f.Path)
+	base := filepath.Base(path)
 	name := strings.TrimSuffix(base, filepath.Ext(base)) + ".sock"
-	var dirs []string
+	var paths []string
 	if given := os.Getenv("RUNTIME_DIRECTORY"); given != "" { // RuntimeDirectory= of systemd
-		dirs = append(dirs, strings.Split(given, ":")[0])
+		paths = append(paths, filepath.Join(strings.Split(given, ":")[0], name))
 	}
 	if runtime.GOOS != "windows" {
-		dirs = append(dirs, "/run/authproxy")
+		paths = append(paths, filepath.Join("/run/authproxy", name))
 	}
-	var paths []string
-	for _, dir := range append(dirs, f.LogDir(), filepath.Dir(f.Path)) {
-		paths = append(paths, filepath.Join(dir, name))
-	}
-	return paths
+	return append(paths, filepath.Join(logDir, name), filepath.Join(filepath.Dir(path), name))
 }
 
 // LineOf returns the line that sets a key, or 0 where the key has its default.

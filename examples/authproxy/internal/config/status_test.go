@@ -39,4 +39,14 @@ func TestADeviceHasTheNumberOfItsNetwork(t *testing.T) {
 	sockets := file.StatusSockets()
 	assert.Equal(t, filepath.Join("/run/here", "proxy.sock"), sockets[0])
 	assert.Equal(t, filepath.Join(filepath.Dir(path), "proxy.sock"), sockets[len(sockets)-1])
+
+	asked, err := StatusSocketsOf(path)
+	require.NoError(t, err)
+	assert.Equal(t, sockets, asked)
+	require.NoError(t, os.WriteFile(path, []byte("[main]\nstatus_socket=here.sock\nlog_dir=/x\nnonsense\n[what]\n"), 0o600))
+	asked, err = StatusSocketsOf(path)
+	require.NoError(t, err)
+	assert.Equal(t, []string{filepath.Join(filepath.Dir(path), "here.sock")}, asked, "a file with problems")
+	_, err = StatusSocketsOf(path + "x")
+	assert.ErrorContains(t, err, "cannot be read")
 }

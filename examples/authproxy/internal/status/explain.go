@@ -27,7 +27,7 @@ func (p Place) explain(e radmfa.Event) Verdict {
 	if e.Err != nil {
 		reason = strings.TrimPrefix(reason+": "+e.Err.Error(), ": ")
 	}
-	v := Verdict{Why: short(reason)}
+	v := Verdict{Why: short(reason), Said: short(e.StatusMessage)}
 	if reason == "" {
 		v.Why = success(e)
 	}

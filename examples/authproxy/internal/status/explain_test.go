@@ -56,7 +56,7 @@ func TestARefusalNamesTheLineThatDecides(t *testing.T) {
 			[]string{"radius_secret_1 (authproxy.cfg line 16)", "the device"},
 		},
 		{
-			"the service denies this user (Your account is disabled.)", "the service denies this user (Your account is disabled.)",
+			"the service denies this user", "the service denies this user",
 			[]string{"the service: the user's status there, or the application's policy"},
 		},
 		{"something new", "something new", nil},

@@ -30,6 +30,7 @@ type Login struct {
 	Device     string    `json:"device,omitempty"` // the NAS, as the file names it
 	ClientIP   string    `json:"client_ip,omitempty"`
 	Factor     string    `json:"factor,omitempty"`
+	Cause      string    `json:"cause,omitempty"`
 	Result     string    `json:"result"` // accepted, rejected, challenged, ignored, failed; empty: under way
 	Status     string    `json:"status,omitempty"`
 	FailedOpen bool      `json:"failed_open,omitempty"`
@@ -43,8 +44,9 @@ type Login struct {
 // Verdict says in words why a login ended as it did.
 type Verdict struct {
 	Why     string   `json:"why"`
-	Decides []string `json:"decided_by,omitempty"` // lines of the file, or settings elsewhere
-	Detail  string   `json:"detail,omitempty"`     // what the program logs, where that is more
+	Decides []string `json:"decided_by,omitempty"`  // lines of the file, or settings elsewhere
+	Detail  string   `json:"detail,omitempty"`      // what the program logs, where that is more
+	Said    string   `json:"service_msg,omitempty"` // the service's own words
 }
 
 // Step is a stage of a login.
@@ -82,7 +84,7 @@ func (l *Login) step(e radmfa.Event) {
 	if len(l.Steps) == maxSteps {
 		l.Steps = slices.Delete(l.Steps, 0, 1)
 	}
-	text := e.Reason
+	text := cmp.Or(e.Reason, e.StatusMessage)
 	if e.Err != nil {
 		text = strings.TrimPrefix(text+": "+e.Err.Error(), ": ")
 	}
@@ -95,13 +97,14 @@ func (l *Login) step(e radmfa.Event) {
 
 // end notes the answer to a request.
 func (l *Login) end(e radmfa.Event, v Verdict) {
-	l.Result, l.Status, l.FailedOpen, l.Verdict = string(e.Result), string(e.Status), e.FailedOpen, v
+	l.Result, l.Cause, l.Status = string(e.Result), string(e.Cause), string(e.Status)
+	l.FailedOpen, l.Verdict = e.FailedOpen, v
 	l.Factor = cmp.Or(string(e.Factor), l.Factor)
 }
 
 // contains reports whether a text in lower case is in what the login is about.
 func (l *Login) contains(text string) bool {
-	fields := append([]string{l.User, l.NAS, l.Device, l.ClientIP, l.Factor, l.Why, l.Detail}, l.Decides...)
+	fields := append([]string{l.User, l.NAS, l.Device, l.ClientIP, l.Factor, l.Why, l.Detail, l.Said}, l.Decides...)
 	return slices.ContainsFunc(fields, func(field string) bool { return strings.Contains(names.Fold(field), text) })
 }
 

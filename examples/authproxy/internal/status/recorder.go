@@ -97,7 +97,7 @@ func (r *Recorder) wait(e radmfa.Event, section string) {
 	if r.waiting == nil {
 		r.waiting = map[string]Waiting{}
 	}
-	w.Says = short(cmp.Or(e.Message, string(e.Status)))
+	w.Says = short(cmp.Or(e.StatusMessage, string(e.Status)))
 	r.waiting[e.LoginID] = w
 }
 

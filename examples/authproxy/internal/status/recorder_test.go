@@ -70,7 +70,7 @@ func TestALoginIsOneWithItsChallengeAndAnswer(t *testing.T) {
 	r.Event(event("1", radmfa.StageLogin, radmfa.ResultChallenged), at)
 	assert.Equal(t, "asked", r.Logins(1, Filter{})[0].Outcome())
 	waits := event("1", radmfa.StageAuth, radmfa.ResultWaiting)
-	waits.Factor, waits.Duration, waits.Message = duo.FactorPush, 2*time.Second, "Pushed a login request..."
+	waits.Factor, waits.Duration, waits.StatusMessage = duo.FactorPush, 2*time.Second, "Pushed a login request..."
 	r.Event(waits, at)
 	require.Len(t, r.Waiting(noon), 1)
 	assert.Equal(t, noon.Add(-2*time.Second), r.Waiting(noon)[0].Since)

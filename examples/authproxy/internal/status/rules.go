@@ -71,6 +71,8 @@ var rules = []rule{
 	{reason: "nobody confirmed the login in time", words: "nobody answered on the phone in time", elsewhere: "the user; the device must wait for 60 s"},
 	{reason: "the user is locked out at the service", elsewhere: "the service: the user's status there"},
 	{reason: "the user denied the login request", elsewhere: "the user, on the phone"},
+	{reason: "the service denied the login", elsewhere: "the service: the user's status there, or the application's policy"},
+	{reason: "the answer is no option and no passcode", elsewhere: "the user"},
 	{reason: "the passcode is wrong", elsewhere: "the service: what the user's device or token shows"},
 
 	// Requests and challenges.

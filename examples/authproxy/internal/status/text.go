@@ -140,6 +140,9 @@ func (t *printer) login(l *Login) {
 	for _, d := range l.Decides {
 		t.line("  decided by %s", d)
 	}
+	if l.Said != "" {
+		t.line("  the service says: %s", l.Said)
+	}
 	if l.Detail != "" && l.Detail != l.Why {
 		t.line("  in detail: %s", l.Detail)
 	}
