@@ -13,7 +13,8 @@
 //	Access-Challenge
 //	  ...
 //	  Passcode or option (1-3): 1
-//	Phone of jdoe: Duo Push: Login request for jdoe from 192.0.2.33. Approve? [y/n] y
+//	Phone of jdoe: Duo Push: Login request for jdoe from 192.0.2.33.
+//	  Approve? [y/n] y
 //	Access-Accept
 //	  Success. Logging you in...
 //
@@ -88,7 +89,7 @@ func (o *options) play(ctx context.Context, stdin io.Reader, stdout io.Writer, l
 	if err != nil {
 		return exitError, err
 	}
-	d, err := newDemo(conn, &console{input: in, out: stdout}, o.phone, logger)
+	d, err := newDemo(conn, &console{input: in, out: stdout}, o, logger)
 	if err != nil {
 		return exitError, err
 	}
@@ -117,11 +118,12 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		flags.PrintDefaults()
 	}
 	var login *string
-	flags.Func("login", "run one login without a terminal: `user:password:answer`, split at the first and\n"+
-		"the last colon; exit with 0 on Access-Accept, 1 on Access-Reject, 2 on any error",
+	flags.Func("login", "run one login without a terminal: `user:password:answer`, split at the\n"+
+		"first and the last colon; exit with 0 on Access-Accept, 1 on\n"+
+		"Access-Reject, 2 on any error",
 		func(value string) error { login = &value; return nil })
-	phone := flags.String("phone", "", "the `answer` of all phones to a push: approve or deny (default: they ask you,\n"+
-		"and approve with -login)")
+	phone := flags.String("phone", "", "the `answer` of all phones to a push: approve or deny (default: they\n"+
+		"ask you, and approve with -login)")
 	verbose := flags.Bool("v", false, "log every step of a login to stderr, not only warnings")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
