@@ -4,10 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"html"
 	"log/slog"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/radmfa/radmfa/duo"
 	"github.com/radmfa/radmfa/prompt"
@@ -29,18 +33,23 @@ type browser struct {
 	closed bool
 	serial int // of the VPN's state: an old request does not change a new one
 	stop   context.CancelFunc
-	reply  *radiustest.Reply // the last; nil: none
-	asked  map[string]chan<- duo.Status
-	codes  map[string]string // that a push asks for
+	reply  *radiustest.Reply   // the last; nil: none
+	asked  map[string]question // by TxID
+}
+
+// question is a push or call that waits for its owner.
+type question struct {
+	answer chan<- duo.Status
+	code   string // to be typed; empty: none
 }
 
 // vpn is the login page of the VPN.
 type vpn struct {
 	State    string    `json:"state"` // login, waiting, challenge, accepted, rejected or failed
 	Username string    `json:"username"`
-	Serial   int       `json:"serial"` // changes with each state
-	Code     string    `json:"code"`   // of the last reply
-	Message  bool      `json:"message"`
+	Serial   int       `json:"serial"`  // changes with each state
+	Message  int       `json:"message"` // number of the text that is shown
+	Lines    []int     `json:"lines"`   // how many characters each of its lines has
 	Error    string    `json:"error"`
 	Since    time.Time `json:"since"`
 }
@@ -79,7 +88,7 @@ type sms struct {
 func newBrowser(conn net.PacketConn, handler slog.Handler) (*browser, error) {
 	b := &browser{
 		feed: newFeed(), over: make(chan struct{}), vpn: vpn{State: "login"},
-		asked: make(map[string]chan<- duo.Status), codes: make(map[string]string),
+		asked: make(map[string]question),
 	}
 	toPage := slog.NewJSONHandler(b.feed, &slog.HandlerOptions{Level: slog.LevelDebug})
 	tapped := &tap{conn, &packets{show: func(p packet) { b.feed.addJSON("packet", p) }}}
@@ -101,6 +110,8 @@ func (b *browser) close() error {
 
 // login begins one at the VPN.
 func (b *browser) login(username, password string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	return b.ask(username, func(ctx context.Context) (*radiustest.Reply, error) {
 		return b.nas.Login(ctx, username, password)
 	}, "login", "accepted", "rejected", "failed")
@@ -109,30 +120,27 @@ func (b *browser) login(username, password string) error {
 // answer answers the challenge that the VPN shows.
 func (b *browser) answer(text string) error {
 	b.mu.Lock()
-	challenge, username := b.reply, b.vpn.Username
-	b.mu.Unlock()
-	return b.ask(username, func(ctx context.Context) (*radiustest.Reply, error) {
+	defer b.mu.Unlock()
+	challenge := b.reply
+	return b.ask(b.vpn.Username, func(ctx context.Context) (*radiustest.Reply, error) {
 		return b.nas.Answer(ctx, challenge, text)
 	}, "challenge")
 }
 
-// ask sends a request if the VPN is in one of the states, and shows the reply.
+// ask sends a request if the VPN is in one of the states, and shows the reply. The
+// caller holds b.mu.
 func (b *browser) ask(username string, send func(context.Context) (*radiustest.Reply, error), states ...string) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	fits := false
-	for _, state := range states {
-		fits = fits || b.vpn.State == state && !b.closed
-	}
-	if !fits {
+	if b.closed || !slices.Contains(states, b.vpn.State) {
 		return errors.New("the VPN does not ask for that now")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	b.stop = cancel
-	if username != b.phone.Owner {
-		b.phone.Owner, b.phone.Said, b.phone.Token = username, "", b.token(username)
+	b.own(username)
+	waiting := vpn{State: "waiting", Username: username}
+	if b.vpn.State == "challenge" { // the page stays until the next one comes
+		waiting.Message, waiting.Lines = b.vpn.Message, b.vpn.Lines
 	}
-	serial := b.change(vpn{State: "waiting", Username: username})
+	serial := b.change(waiting)
 	b.logins.Go(func() {
 		defer cancel()
 		reply, err := send(ctx)
@@ -143,14 +151,6 @@ func (b *browser) ask(username string, send func(context.Context) (*radiustest.R
 		}
 	})
 	return nil
-}
-
-// token is what the token of a user shows.
-func (b *browser) token(username string) string {
-	if u := b.service.Users[username]; u != nil && len(u.Passcodes) > 0 {
-		return u.Passcodes[0]
-	}
-	return ""
 }
 
 // replied shows a reply. The caller holds b.mu.
@@ -168,7 +168,19 @@ func (b *browser) replied(username string, reply *radiustest.Reply, err error) {
 	case reply.Rejected():
 		state = "rejected"
 	}
-	b.change(vpn{State: state, Username: username, Code: reply.Code.String(), Message: reply.Message() != ""})
+	b.change(vpn{State: state, Username: username, Message: b.serial + 1, Lines: lines(reply.Message())})
+}
+
+// lines measures a text in HTML, since nobody can look into the frame that it is
+// shown in.
+func lines(text string) []int {
+	var measured []int
+	if text != "" {
+		for line := range strings.SplitSeq(text, "<br />") {
+			measured = append(measured, utf8.RuneCountInString(html.UnescapeString(line)))
+		}
+	}
+	return measured
 }
 
 // change gives the VPN another state and returns its number. The caller holds

@@ -14,7 +14,8 @@ import (
 func (b *browser) push(ctx context.Context, p duotest.Push) duo.Status {
 	answer := make(chan duo.Status, 1)
 	b.mu.Lock()
-	b.asked[p.TxID], b.codes[p.TxID] = answer, p.Code
+	b.asked[p.TxID] = question{answer, p.Code}
+	b.own(p.Username)
 	b.phone.Said = ""
 	b.phone.Pushes = append(b.phone.Pushes, push{
 		TxID: p.TxID, Owner: p.Username, Factor: string(p.Factor),
@@ -35,7 +36,6 @@ func (b *browser) push(ctx context.Context, p duotest.Push) duo.Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.asked, p.TxID)
-	delete(b.codes, p.TxID)
 	b.phone.Pushes = slices.DeleteFunc(b.phone.Pushes, func(shown push) bool { return shown.TxID == p.TxID })
 	b.phone.Said = said
 	b.feed.news()
@@ -62,11 +62,11 @@ func (b *browser) decide(txid, answer, code string) error {
 	}[answer]
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	asked := b.asked[txid]
-	if asked == nil || !known {
+	asked, waits := b.asked[txid]
+	if !waits || !known {
 		return errors.New("the phone does not ask for that any more")
 	}
-	if status == duo.StatusAllow && b.codes[txid] != code {
+	if status == duo.StatusAllow && asked.code != code {
 		for i := range b.phone.Pushes {
 			b.phone.Pushes[i].Wrong = b.phone.Pushes[i].Wrong || b.phone.Pushes[i].TxID == txid
 		}
@@ -74,7 +74,7 @@ func (b *browser) decide(txid, answer, code string) error {
 		return nil
 	}
 	select {
-	case asked <- status:
+	case asked.answer <- status:
 	default: // answered twice, by two tabs
 	}
 	return nil
@@ -84,8 +84,20 @@ func (b *browser) decide(txid, answer, code string) error {
 func (b *browser) sms(_ context.Context, username string, codes []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.own(username)
 	b.phone.Messages = slices.DeleteFunc(b.phone.Messages, func(m sms) bool { return m.Owner == username })
 	b.phone.Messages = append(b.phone.Messages, sms{Owner: username, Codes: codes, Sent: time.Now()})
 	b.phone.Said = ""
 	b.feed.news()
+}
+
+// own shows the phone of another user. The caller holds b.mu.
+func (b *browser) own(username string) {
+	if username == b.phone.Owner {
+		return
+	}
+	b.phone.Owner, b.phone.Said, b.phone.Token = username, "", ""
+	if u := b.service.Users[username]; u != nil && len(u.Passcodes) > 0 {
+		b.phone.Token = u.Passcodes[0]
+	}
 }

@@ -13,12 +13,23 @@ import (
 // and so does the end of the test when a script of the page had failed, or when
 // its Content-Security-Policy had to stop something.
 type Page struct {
+	*console
 	tb      testing.TB
 	browser *Browser
 	session string
+}
 
+// console is what a script of the page and the browser complain of.
+type console struct {
 	mu     sync.Mutex
 	errors []string
+}
+
+// In returns the same page for a test within the test.
+func (p *Page) In(tb testing.TB) *Page {
+	in := *p
+	in.tb = tb
+	return &in
 }
 
 // View is what a page is looked at with.
@@ -30,7 +41,7 @@ type View struct {
 // Open opens an address in a tab of its own.
 func (b *Browser) Open(tb testing.TB, address string, v View) *Page {
 	tb.Helper()
-	p := &Page{tb: tb, browser: b}
+	p := &Page{console: new(console), tb: tb, browser: b}
 	var target struct {
 		TargetID string `json:"targetId"`
 	}
@@ -72,7 +83,7 @@ func (p *Page) call(method string, params args, result any) {
 }
 
 // event notes what a person would find in the console. It must not call.
-func (p *Page) event(m message) {
+func (c *console) event(m message) {
 	var e struct {
 		Entry   struct{ Level, Text, URL string }
 		Details struct {
@@ -90,17 +101,17 @@ func (p *Page) event(m message) {
 	default:
 		return
 	}
-	p.mu.Lock()
-	p.errors = append(p.errors, text)
-	p.mu.Unlock()
+	c.mu.Lock()
+	c.errors = append(c.errors, text)
+	c.mu.Unlock()
 }
 
 // Errors returns and forgets what went wrong in the page until now.
-func (p *Page) Errors() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	errors := p.errors
-	p.errors = nil
+func (c *console) Errors() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	errors := c.errors
+	c.errors = nil
 	return errors
 }
 

@@ -11,8 +11,13 @@ function make(name, className, ...content) {
 }
 
 async function post(path, body) {
-  const response = await fetch(path, {method: "POST", body: JSON.stringify(body)});
-  const refused = response.ok ? "" : await response.text();
+  let refused = "";
+  try {
+    const response = await fetch(path, {method: "POST", body: JSON.stringify(body)});
+    if (!response.ok) refused = await response.text();
+  } catch {
+    refused = "The program does not answer. Start it again, and open the address that it prints.";
+  }
   $("#refused").textContent = refused;
   $("#refused").hidden = refused === "";
 }
@@ -27,10 +32,11 @@ let since = 0;
 function showVPN(vpn) {
   since = Date.parse(vpn.since);
   if (vpn.serial === shown) return;
+  const opened = shown === -1; // somebody may be typing already
   shown = vpn.serial;
   const is = (...states) => states.includes(vpn.state);
-  $("#ask").textContent = is("login", "rejected", "failed") ? "Sign in to the VPN" : "One more step";
-  $("#ask").hidden = is("accepted", "waiting");
+  $("#ask").textContent = is("login") ? "Sign in to the VPN" : "One more step";
+  $("#ask").hidden = !is("login", "challenge") && !(is("waiting") && vpn.message);
   $("#login").hidden = !is("login", "rejected", "failed");
   $("#people").hidden = $("#login").hidden;
   $("#answer").hidden = !is("challenge");
@@ -38,16 +44,27 @@ function showVPN(vpn) {
   $("#again").hidden = !is("accepted");
   $("#refused").hidden = true;
   verdict(vpn, is);
-  const message = $("#message");
-  message.hidden = !vpn.message;
-  message.classList.toggle("menu", is("challenge"));
-  if (vpn.message) message.src = "/message?n=" + vpn.serial;
+  showMessage(vpn);
   if (is("challenge")) {
     $("#answer input").value = "";
     $("#answer input").focus();
-  } else if (is("login")) {
+  } else if (is("login") && !opened) {
     $("#login").reset();
   }
+}
+
+// showMessage shows the server's text in a frame that nothing can look into, so
+// that its height is a guess.
+function showMessage(vpn) {
+  const message = $("#message");
+  message.hidden = !vpn.lines?.length;
+  if (message.hidden) return;
+  const source = "/message?n=" + vpn.message;
+  if (message.getAttribute("src") === source) return;
+  message.src = source;
+  const room = (message.clientWidth - 20) / 8.5; // characters
+  const rows = vpn.lines.reduce((sum, length) => sum + Math.max(1, Math.ceil(length / room)), 0);
+  message.style.height = `${rows * 1.5 + 0.3}rem`;
 }
 
 function verdict(vpn, is) {
@@ -57,7 +74,7 @@ function verdict(vpn, is) {
   box.className = is("accepted") ? "ok" : "bad";
   const [title, text] = {
     accepted: ["Connected", `${vpn.username} is logged in to the VPN.`],
-    rejected: ["Access denied", vpn.message ? "" : "The server tells users no more. Its log has the reason."],
+    rejected: ["Access denied", vpn.lines?.length ? "" : "The server tells users no more. Its log has the reason."],
     failed: ["No reply", vpn.error],
   }[vpn.state];
   box.querySelector("h2").textContent = title;
@@ -96,10 +113,10 @@ function showPhone(phone) {
   showPushes(phone.pushes ?? []);
   $("#said").textContent = phone.said;
   $("#said").hidden = phone.said === "";
-  $("#messages").replaceChildren(...(phone.messages ?? []).map(message));
+  $("#messages").replaceChildren(...(phone.messages ?? []).filter((m) => m.owner === phone.owner).map(message));
   $("#token").hidden = phone.token === "";
   $("#token .code").textContent = phone.token;
-  $("#quiet").hidden = Boolean(phone.pushes?.length || phone.messages?.length || phone.said || phone.token);
+  $("#quiet").hidden = Boolean(phone.pushes?.length || $("#messages").children.length || phone.said || phone.token);
 }
 
 // showPushes keeps the cards that are there: somebody may be typing in one.
@@ -228,6 +245,8 @@ events.onerror = () => link("the program has ended");
 
 setInterval(() => {
   const seconds = Math.max(0, Math.round((Date.now() - since) / 1000));
-  $("#waited").textContent = seconds < 6 ? "" : `${seconds} s so far: it asks again every 5 s, and is not taken for another login.`;
+  const asked = document.querySelector("#pushes .card") !== null;
+  $("#waited").textContent = seconds < 6 ? asked ? "The phone has a question." : ""
+    : `${seconds} s so far. It asks again every 5 s, and that is no second login.`;
   for (const left of document.querySelectorAll("progress")) left.value = (left.dataset.ends - Date.now()) / 1000;
 }, 250);
