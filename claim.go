@@ -111,21 +111,21 @@ func (l *login) enter() step {
 			w.waited = false
 			continue // it has just ended
 		case errors.Is(err, challenge.ErrNotFound):
-			return l.reject(textExpired, "the State is unknown or has expired")
+			return l.reject(CauseExpired, textExpired, "the State is unknown or has expired")
 		case errors.Is(err, errSealed), errors.Is(err, errOtherVersion):
-			l.reject(textExpired, "the challenge cannot be read")
+			l.reject(CauseExpired, textExpired, "the challenge cannot be read")
 			l.decision.err = err
 			return decided
 		case err != nil && w.waited && l.wait(&w) == nil:
 			continue // the Store may recover; a NAS takes back no reject
 		case err != nil:
-			return l.fail("the challenge cannot be read", err)
+			return l.fail(CauseInternal, "the challenge cannot be read", err)
 		}
 		if reason := ses.mayAnswer(l.request); reason != "" {
-			return l.reject(textExpired, reason)
+			return l.reject(CauseExpired, textExpired, reason)
 		}
 		if ses.answer != nil && subtle.ConstantTimeCompare(ses.answer, l.claim.hash) != 1 {
-			return l.reject(textExpired, "the challenge was answered otherwise")
+			return l.reject(CauseExpired, textExpired, "the challenge was answered otherwise")
 		}
 		at, err := l.take(ses, &w)
 		if at != undecided {
@@ -135,7 +135,7 @@ func (l *login) enter() step {
 			continue
 		}
 		if !w.waited || l.ctx.Err() != nil {
-			return l.fail("the challenge cannot be decided", err)
+			return l.fail(CauseInternal, "the challenge cannot be decided", err)
 		}
 	}
 }
@@ -155,7 +155,7 @@ func (l *login) add() step {
 	case errors.Is(err, challenge.ErrFull):
 		return l.ignore("there is no room for another login", err)
 	}
-	return l.fail("the login cannot be stored", err)
+	return l.fail(CauseInternal, "the login cannot be stored", err)
 }
 
 // undecided is what take returns when the session must be looked at again.
@@ -202,7 +202,7 @@ func (l *login) take(ses *session, w *watch) (step, error) {
 	if started {
 		return atApproval, nil
 	}
-	l.reject(textExpired, "the node that checked the answer is gone")
+	l.reject(CauseExpired, textExpired, "the node that checked the answer is gone")
 	l.settle()
 	return decided, nil
 }

@@ -36,7 +36,7 @@ func (l *login) firstFactor() step {
 		return l.refused(&span, password != "", err)
 	default:
 		span.end(ResultFailed, "", err)
-		l.reject(textNoFirstFactor, "the first factor cannot be asked")
+		l.reject(CauseFirstFactorFailed, textNoFirstFactor, "the first factor cannot be asked")
 		l.decision.err = err
 		return decided
 	}
@@ -54,7 +54,7 @@ func (l *login) authenticated(span *span, result *primary.Result) step {
 	}
 	if problem := names.Check(ses.account); problem != nil {
 		span.end(ResultFailed, "", problem)
-		return l.fail("the first factor names an account that is refused", problem)
+		return l.fail(CauseFirstFactorFailed, "the first factor names an account that is refused", problem)
 	}
 	span.end(ResultAccepted, "", nil)
 	return atPolicy
@@ -75,7 +75,7 @@ func (l *login) refused(span *span, typed bool, err error) step {
 	if len(l.readings) > 0 {
 		return atFirstFactor
 	}
-	return l.decide(ResultRejected, rejection.Message,
+	return l.decide(ResultRejected, CauseFirstFactor, rejection.Message,
 		strings.TrimSuffix("the first factor is wrong: "+reason, ": "), rejection.Attributes)
 }
 

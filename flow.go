@@ -34,9 +34,9 @@ func (l *login) run(at step) {
 		case atApproval:
 			at = l.approval()
 		case atEnroll:
-			at = l.reject(textEnrollFirst, "the user must enroll first")
+			at = l.reject(CauseNotEnrolled, textEnrollFirst, "the user must enroll first")
 		default: // a session of a version that knows more steps
-			at = l.reject(textExpired, "the session was stored by another version")
+			at = l.reject(CauseExpired, textExpired, "the session was stored by another version")
 		}
 	}
 }

@@ -48,7 +48,7 @@ func (l *login) overLimit() step {
 			if ok {
 				s.passcodes.forget(l.limitKey(), l.started)
 			}
-			return l.reject(textTooManyCodes, "over the limit on wrong passcodes")
+			return l.reject(CauseOverLimit, textTooManyCodes, "over the limit on wrong passcodes")
 		}
 		return undecided
 	}
@@ -62,7 +62,7 @@ func (l *login) overLimit() step {
 		if ok {
 			s.pushes.forget(l.limitKey(), l.ses.pushed)
 		}
-		return l.reject(textTooManyPushes, "over the limit on pushes")
+		return l.reject(CauseOverLimit, textTooManyPushes, "over the limit on pushes")
 	}
 	return undecided
 }

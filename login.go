@@ -65,6 +65,7 @@ type login struct {
 	choice   prompt.Selection
 	texts    prompt.Texts
 	notice   string // to show above the next menu
+	code     string // of a verified push, told while it was waited for
 	claim    *claim // on the session in the Store, when this is an answer
 	flight   flight // that equal requests share
 
@@ -103,14 +104,14 @@ func newLoginID() string { return strconv.FormatUint(rand.Uint64(), 36) }
 func (l *login) start() {
 	defer l.recover()
 	if err := l.server.complete(); err != nil {
-		l.fail("the Server is not complete", err)
+		l.fail(CauseInternal, "the Server is not complete", err)
 		return
 	}
 	if l.server.Texts != nil {
 		l.texts = l.server.Texts(l.request)
 	}
 	if problem := names.Check(l.request.Username); problem != nil {
-		l.reject("", "the user name is refused: "+problem.Error())
+		l.reject(CauseBadRequest, "", "the user name is refused: "+problem.Error())
 		return
 	}
 	if l.request.State != "" {
@@ -191,6 +192,6 @@ func (l *login) share(f *flight) {
 		l.decision = f.decision
 		l.decision.repeated = true
 	case <-l.ctx.Done():
-		l.reject(textNotInTime, "the request that this one repeats is not decided yet")
+		l.reject(CauseTimeout, textNotInTime, "the request that this one repeats is not decided yet")
 	}
 }

@@ -25,7 +25,7 @@ func (s *Server) ServeRADIUS(w radius.ResponseWriter, r *radius.Request) {
 	l := s.newLogin(r.Context(), in.request(r.Context(), r.RemoteAddr))
 	defer l.until.end()
 	if in.problem != "" {
-		l.reject("", in.problem)
+		l.reject(CauseBadRequest, "", in.problem)
 	} else {
 		l.start()
 	}
@@ -41,7 +41,7 @@ func (l *login) reply(w radius.ResponseWriter, request *radius.Packet) {
 	}
 	p, err := l.decision.packet(request)
 	if err != nil {
-		l.fail("the reply cannot be sent", err)
+		l.fail(CauseInternal, "the reply cannot be sent", err)
 		if p, err = l.decision.packet(request); err != nil { // no room even for the text
 			l.decision.Messages, p = nil, request.Response(radius.CodeAccessReject)
 		}

@@ -146,7 +146,7 @@ func TestEventsTellWhatTheServiceSays(t *testing.T) {
 				accepted = e
 			}
 		}
-		assert.Equal(t, "Pushed a login request to your device...", waiting.Message)
+		assert.Equal(t, "Pushed a login request to your device...", waiting.StatusMessage)
 		assert.Equal(t, w.service.Transactions()[0].ID, waiting.TxID)
 		assert.Equal(t, waiting.TxID, accepted.TxID)
 		assert.Equal(t, duo.FactorPush, accepted.Factor)

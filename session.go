@@ -58,14 +58,14 @@ func (l *login) ask(at step, messages []string) step {
 	b := s.box(purposeSession, state)
 	sealed := b.sealSession(&next)
 	if len(sealed) > maxSession {
-		return l.fail("the challenge cannot be stored", fmt.Errorf("radmfa: the session has %d bytes, over %d", len(sealed), maxSession))
+		return l.fail(CauseInternal, "the challenge cannot be stored", fmt.Errorf("radmfa: the session has %d bytes, over %d", len(sealed), maxSession))
 	}
 	err := s.store().Put(l.ctx, b.name, sealed, s.challengeTimeout())
 	switch {
 	case errors.Is(err, challenge.ErrFull):
 		return l.ignore("there is no room for another challenge", err)
 	case err != nil:
-		return l.fail("the challenge cannot be stored", err)
+		return l.fail(CauseInternal, "the challenge cannot be stored", err)
 	}
 	l.replace(b.name)
 	l.decision = decision{Reply: Reply{Result: ResultChallenged, Messages: messages, State: state}}

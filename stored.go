@@ -75,6 +75,9 @@ const (
 	decisionFactor
 	decisionStatus
 	decisionFailedOpen
+
+	decisionCause = optional
+	decisionSaid  = optional + 1
 )
 
 // errOtherVersion says that a session has a field this version must not ignore,
@@ -214,6 +217,8 @@ func (f *fields) decision(d *decision) {
 		f.text(decisionFactor, string(d.factor))
 		f.text(decisionStatus, string(d.status))
 		f.flag(decisionFailedOpen, d.failedOpen)
+		f.text(decisionCause, string(d.cause))
+		f.text(decisionSaid, d.said)
 	})
 }
 
@@ -429,6 +434,10 @@ func decodeDecision(stored string) (*decision, bool) {
 			d.status = duo.Status(value)
 		case decisionFailedOpen:
 			d.failedOpen = true
+		case decisionCause:
+			d.cause = Cause(value)
+		case decisionSaid:
+			d.said = value
 		default:
 			if number < optional {
 				return nil, false

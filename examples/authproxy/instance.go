@@ -43,6 +43,8 @@ type surroundings struct {
 	store  func(section string) challenge.Shared
 	// observe is told each event of a section.
 	observe func(section string, e radmfa.Event)
+	// record is told it too, for those who ask for the state.
+	record func(s *config.Section, e radmfa.Event)
 	// certificate is told the certificate that somebody showed: "service" or
 	// "first_factor".
 	certificate func(section, peer string, state tls.ConnectionState)
@@ -56,6 +58,7 @@ func discard() surroundings {
 		logger:      slog.New(slog.DiscardHandler),
 		store:       func(string) challenge.Shared { return &challenge.MemoryStore{} },
 		observe:     func(string, radmfa.Event) {},
+		record:      func(*config.Section, radmfa.Event) {},
 		certificate: func(string, string, tls.ConnectionState) {},
 		breaker:     func(string, bool) {},
 	}
@@ -104,7 +107,10 @@ func build(s, main *config.Section, around surroundings) (*instance, error) {
 	i.server.Store = around.store(s.Name)
 	i.share(main)
 	i.server.Fallback = i.fallback(around)
-	i.server.OnEvent = func(_ context.Context, e radmfa.Event) { around.observe(s.Name, e) }
+	i.server.OnEvent = func(_ context.Context, e radmfa.Event) {
+		around.observe(s.Name, e)
+		around.record(s, e)
+	}
 	i.server.Logger = logger
 	if err := i.server.Validate(); err != nil {
 		i.close()

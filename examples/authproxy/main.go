@@ -27,6 +27,8 @@ const usage = `usage: authproxy [command] [-config FILE]
 Without a command it serves until it is told to stop. The commands are
   validate   check the configuration file and report every problem
   check      also try the directory, the RADIUS servers and the service
+  status     show the state of the running daemon, with -json for programs
+  explain    say why a user was let in or refused: authproxy explain USER
   version    print the version
 
 Without -config the file is authproxy.cfg in the working directory, or else
@@ -49,6 +51,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	command := "serve"
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
 		command, args = args[0], args[1:]
+	}
+	if command == "status" || command == "explain" {
+		return askDaemon(ctx, command, args, stdout, stderr)
 	}
 	flags := flag.NewFlagSet("authproxy", flag.ContinueOnError)
 	flags.SetOutput(stderr)

@@ -229,9 +229,9 @@ func TestEventsAreOneObjectALineWithoutLinks(t *testing.T) {
 	var b strings.Builder
 	require.NoError(t, writeEvent(&b, "radius_server_auto", radmfa.Event{
 		Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), LoginID: "L1", Stage: radmfa.StageLogin, Result: radmfa.ResultRejected,
-		Username: "jdoe", Factor: duo.FactorPush, Message: "Enroll at https://example.com/?code=x now", Duration: time.Second,
+		Username: "jdoe", Factor: duo.FactorPush, Message: "Enroll at https://example.com/?code=x now", Cause: radmfa.CauseDenied, Reason: "r", Status: duo.StatusDeny, StatusMessage: "m", Duration: time.Second,
 	}))
-	assert.JSONEq(t, `{"timestamp":"2026-01-02T03:04:05Z","event_type":"authentication","login_id":"L1","server_section":"radius_server_auto","auth_stage":"login","status":"rejected","username":"jdoe","factor":"push","msg":"Enroll at [link] now","duration_ms":1000}`, b.String())
+	assert.JSONEq(t, `{"timestamp":"2026-01-02T03:04:05Z","event_type":"authentication","login_id":"L1","server_section":"radius_server_auto","auth_stage":"login","status":"rejected","username":"jdoe","factor":"push","msg":"Enroll at [link] now","cause":"denied","reason":"r","service_status":"deny","service_msg":"m","duration_ms":1000}`, b.String())
 	assert.Equal(t, 1, strings.Count(b.String(), "\n"))
 }
 

@@ -85,7 +85,9 @@ func (d *daemon) reload() {
 	for _, l := range d.current() {
 		l.forget()
 	}
-	if err := d.load(); err != nil {
+	err := d.load()
+	d.noteReload(err)
+	if err != nil {
 		d.metrics.reloads.WithLabelValues("failed").Inc()
 		for line := range strings.Lines(err.Error()) {
 			d.logs.Error("reload failed; keeping the current configuration", "problem", strings.TrimSpace(line))

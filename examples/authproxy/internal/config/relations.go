@@ -36,6 +36,7 @@ func (l *loader) relations() {
 	}
 	l.ports()
 	l.cluster(l.file.Main)
+	l.statusPage(l.file.Main)
 }
 
 // serverRefused reports whether there is a server section that cannot be used, so

@@ -122,6 +122,9 @@ var mainKeys = []Key{
 	{Name: "cluster_key", Value: secret, Ours: true, Meaning: "secret of all nodes, at least 32 characters, which seals what they share; required with `redis_url`"},
 	{Name: "node_name", Value: text, Ours: true, Meaning: "name of this node in logs and events; default with `redis_url`: the host name"},
 	{Name: "metrics_address", Value: listen, Ours: true, Meaning: "where `/metrics` (Prometheus) and `/healthz` are served; default: nowhere"},
+	{Name: "status_address", Value: listen, Ours: true, Meaning: "where the status page is served, which names users; an address that other machines reach is refused without `status_password`; default: nowhere"},
+	{Name: "status_password", Value: secret, Ours: true, Meaning: "password for the status page, at least 12 characters, whatever the name typed beside it"},
+	{Name: "status_socket", Value: text, Ours: true, Meaning: "socket at which `authproxy status` and `explain` ask the daemon; default: `authproxy.sock` in systemd's `RuntimeDirectory=`, in `log_dir`, or beside the file"},
 }
 
 // Facilities are the names that syslog_facility knows.
