@@ -22,6 +22,7 @@ type daemon struct {
 	path     string
 	stdout   io.Writer
 	metrics  *metrics
+	peers    peers
 	stopping atomic.Bool
 	failed   chan error     // a listener that cannot go on
 	running  sync.WaitGroup // listeners, and instances that are replaced
@@ -47,7 +48,7 @@ func newDaemon(path string, stdout io.Writer) *daemon {
 		stores:    map[string]*challenge.MemoryStore{},
 	}
 	d.stopped, d.stop = context.WithCancel(context.Background())
-	d.metrics.registry.MustRegister(transport{d.current, d.store}, redisHealth{d.current})
+	d.metrics.registry.MustRegister(collector{d}, redisHealth{d.current})
 	return d
 }
 
@@ -194,6 +195,7 @@ func (d *daemon) discard(p *plan) {
 
 // apply puts a plan to work.
 func (d *daemon) apply(p *plan) {
+	d.metrics.loaded(nil)
 	oldLogs, oldWeb := d.logs, d.web
 	var retire []func()
 	d.mu.Lock()
@@ -209,7 +211,7 @@ func (d *daemon) apply(p *plan) {
 		}
 	}
 	for addr, conn := range p.conns {
-		l := newListener(addr, p.instances[addr], d.logs.Logger)
+		l := newListener(addr, p.instances[addr], d.logs.Logger, d.metrics.responded)
 		d.listeners[addr] = l
 		d.serve(l, conn)
 	}
@@ -247,6 +249,7 @@ func (d *daemon) forget() {
 	}
 	maps.DeleteFunc(d.stores, func(section string, _ *challenge.MemoryStore) bool { return !sections[section] })
 	d.metrics.keep(sections)
+	d.peers.keep(sections)
 }
 
 // finish closes what was replaced. Each waits for its last request, and the logs
@@ -269,6 +272,9 @@ func (d *daemon) surroundings(l *logs) surroundings {
 		store:  func(section string) challenge.Shared { return d.store(section) },
 		observe: func(section string, e radmfa.Event) {
 			d.metrics.observe(section, e)
+			if name, r := seen(e); name != "" {
+				d.note(l.Logger, section, name, r, false)
+			}
 			if l.events == nil {
 				return
 			}
@@ -277,7 +283,7 @@ func (d *daemon) surroundings(l *logs) surroundings {
 			}
 		},
 		certificate: d.metrics.showed,
-		breaker:     func(section string, up bool) { d.metrics.setUp(section, peerService, up) },
+		outage:      d.metrics.outOfReach,
 	}
 }
 
