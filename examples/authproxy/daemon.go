@@ -272,8 +272,9 @@ func (d *daemon) surroundings(l *logs) surroundings {
 		store:  func(section string) challenge.Shared { return d.store(section) },
 		observe: func(section string, e radmfa.Event) {
 			d.metrics.observe(section, e)
-			if name, r := seen(e); name != "" {
-				d.note(l.Logger, section, name, r, false)
+			name, r := seen(e)
+			if before, changed := d.peers.note(section, name, r); changed {
+				tell(l.With("section", section), name, before, r, false)
 			}
 			if l.events == nil {
 				return
