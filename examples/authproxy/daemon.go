@@ -26,6 +26,7 @@ type daemon struct {
 	stdout   io.Writer
 	metrics  *metrics
 	recorder *status.Recorder
+	peers    peers
 	stopping atomic.Bool
 	failed   chan error     // a listener that cannot go on
 	running  sync.WaitGroup // listeners, and instances that are replaced
@@ -55,7 +56,7 @@ func newDaemon(path string, stdout io.Writer) *daemon {
 		stores:    map[string]*challenge.MemoryStore{},
 	}
 	d.stopped, d.stop = context.WithCancel(context.Background())
-	d.metrics.registry.MustRegister(transport{d.current, d.store}, redisHealth{d.current})
+	d.metrics.registry.MustRegister(collector{d}, redisHealth{d.current})
 	return d
 }
 
@@ -205,6 +206,7 @@ func (d *daemon) discard(p *plan) {
 
 // apply puts a plan to work.
 func (d *daemon) apply(p *plan) {
+	d.metrics.loaded(nil)
 	oldLogs, oldWeb := d.logs, d.web
 	var retire []func()
 	d.mu.Lock()
@@ -221,7 +223,7 @@ func (d *daemon) apply(p *plan) {
 		}
 	}
 	for addr, conn := range p.conns {
-		l := newListener(addr, p.instances[addr], d.logs.Logger)
+		l := newListener(addr, p.instances[addr], d.logs.Logger, d.metrics.responded)
 		d.listeners[addr] = l
 		l.server.OnDrop = d.dropped(l)
 		d.serve(l, conn)
@@ -262,6 +264,7 @@ func (d *daemon) forget() {
 	maps.DeleteFunc(d.stores, func(section string, _ *challenge.MemoryStore) bool { return !sections[section] })
 	d.metrics.keep(sections)
 	d.recorder.Keep(sections)
+	d.peers.keep(sections)
 }
 
 // finish closes what was replaced. Each waits for its last request, and the logs
@@ -284,6 +287,10 @@ func (d *daemon) surroundings(l *logs) surroundings {
 		store:  func(section string) challenge.Shared { return d.store(section) },
 		observe: func(section string, e radmfa.Event) {
 			d.metrics.observe(section, e)
+			name, r := seen(e)
+			if before, changed := d.peers.note(section, name, r); changed {
+				tell(l.With("section", section), name, before, r, false)
+			}
 			if l.events == nil {
 				return
 			}
@@ -296,9 +303,9 @@ func (d *daemon) surroundings(l *logs) surroundings {
 			d.metrics.showed(section, peer, state)
 			d.recorder.Showed(section, peer, state, time.Now())
 		},
-		breaker: func(section string, up bool) {
-			d.metrics.setUp(section, peerService, up)
-			if up {
+		outage: func(section string, began bool) {
+			d.metrics.outOfReach(section, began)
+			if !began {
 				d.recorder.Answered(section, status.Service, time.Now())
 			}
 		},

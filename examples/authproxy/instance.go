@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/radmfa/radmfa"
 	"github.com/radmfa/radmfa/challenge"
@@ -34,7 +34,10 @@ type instance struct {
 	first   firstFactor
 	health  []string          // users of health checks
 	redis   *redisstore.Store // nil: challenges stay in this process
-	inUse   sync.WaitGroup    // requests
+	inUse   sync.WaitGroup    // requests and probes
+
+	clockReadAt atomic.Int64 // when the service's clock was read, in Unix nanoseconds
+	clockOff    atomic.Bool  // this machine's is, and it was said
 }
 
 // surroundings are what the instances of a process share.
@@ -48,8 +51,8 @@ type surroundings struct {
 	// certificate is told the certificate that somebody showed: "service" or
 	// "first_factor".
 	certificate func(section, peer string, state tls.ConnectionState)
-	// breaker is told whether the service of a section is up.
-	breaker func(section string, up bool)
+	// outage is told whether logins find the service of a section out of reach.
+	outage func(section string, began bool)
 }
 
 // discard are the surroundings of an instance that serves nobody.
@@ -60,7 +63,7 @@ func discard() surroundings {
 		observe:     func(string, radmfa.Event) {},
 		record:      func(*config.Section, radmfa.Event) {},
 		certificate: func(string, string, tls.ConnectionState) {},
-		breaker:     func(string, bool) {},
+		outage:      func(string, bool) {},
 	}
 }
 
@@ -216,7 +219,7 @@ func serviceClient(s, main *config.Section, logger *slog.Logger, around surround
 		Timeout:        cmp.Or(s.Seconds("api_timeout"), -1),
 		TLSConfig:      &tls.Config{RootCAs: main.Certificates("http_ca_certs_file"), MinVersion: main.TLS("minimum_tls_version")},
 		OnOutage: func(open bool, cause error) {
-			around.breaker(s.Name, !open)
+			around.outage(s.Name, open)
 			if open {
 				logger.Warn("the service cannot be contacted", "failmode", s.Word("failmode"), "error", cause)
 			} else {
@@ -239,13 +242,7 @@ type tracedService struct {
 
 // Preauth comes first in every login, so it is what opens connections.
 func (t tracedService) Preauth(ctx context.Context, r *duo.PreauthRequest) (*duo.PreauthResponse, error) {
-	return t.Client.Preauth(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		TLSHandshakeDone: func(state tls.ConnectionState, err error) {
-			if err == nil {
-				t.certificate(state)
-			}
-		},
-	}), r)
+	return t.Client.Preauth(tracedBy(ctx, t.certificate), r)
 }
 
 // renderer is the form of the menu.
@@ -323,9 +320,23 @@ type firstFactor interface {
 	primary.Authenticator
 	// check tries every server, and returns a line for each.
 	check(ctx context.Context) []finding
+	// probe asks whether any server is there, without a login. It cannot always
+	// tell.
+	probe(ctx context.Context) (known bool, err error)
+	// servers returns how each of them does.
+	servers() []serverStats
 	// forget forgets what was learnt about the servers, for a reload.
 	forget()
 	close()
+}
+
+// serverStats is how a server of a first factor does.
+type serverStats struct {
+	address    string
+	down       bool
+	failures   uint64
+	pooled     bool // it keeps connections
+	busy, idle int
 }
 
 // finding is what a check found out about one server.
@@ -344,6 +355,10 @@ type noFirstFactor struct{ primary.None }
 func (noFirstFactor) check(context.Context) []finding {
 	return []finding{{text: "none: the device checks the password"}}
 }
+
+func (noFirstFactor) probe(context.Context) (known bool, err error) { return true, nil }
+
+func (noFirstFactor) servers() []serverStats { return nil }
 
 func (noFirstFactor) forget() {}
 func (noFirstFactor) close()  {}

@@ -36,6 +36,7 @@ func serve(ctx context.Context, path string, stdout, stderr io.Writer) int {
 	if d.file.Main.Bool("test_connectivity_on_startup") {
 		d.testConnectivity(ctx)
 	}
+	d.running.Go(func() { d.watch(ctx) })
 	watchdog, stopWatchdog := newWatchdog()
 	defer stopWatchdog()
 	notify(systemd.SdNotifyReady)
@@ -89,6 +90,7 @@ func (d *daemon) reload() {
 	d.noteReload(err)
 	if err != nil {
 		d.metrics.reloads.WithLabelValues("failed").Inc()
+		d.metrics.loaded(err)
 		for line := range strings.Lines(err.Error()) {
 			d.logs.Error("reload failed; keeping the current configuration", "problem", strings.TrimSpace(line))
 		}

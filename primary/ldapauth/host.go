@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,6 +24,8 @@ type host struct {
 	addr string
 	tls  *tls.Config
 	pool [2]pool // by role
+
+	failures atomic.Uint64 // logins that it gave no answer
 
 	mu        sync.Mutex
 	domain    *domain   // nil: not known yet
@@ -65,6 +68,7 @@ func (d *directory) round(ctx context.Context, hosts []*host, r *primary.Request
 			h.up()
 			return result, nil, err
 		}
+		h.failures.Add(1)
 		failures = append(failures, fmt.Errorf("ldapauth: %s: %w", h.addr, err))
 		if ctx.Err() != nil || errors.Is(err, errClosed) {
 			return nil, nil, errors.Join(failures...)
