@@ -10,15 +10,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"strings"
 
 	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
 )
-
-// version is stamped by the build: -ldflags "-X main.version=v1.2.3".
-var version = ""
 
 const configName = "authproxy.cfg"
 
@@ -27,7 +22,7 @@ const usage = `usage: authproxy [command] [-config FILE]
 Without a command it serves until it is told to stop. The commands are
   validate   check the configuration file and report every problem
   check      also try the directory, the RADIUS servers and the service
-  version    print the version
+  version    print version, system, Go and commit
 
 Without -config the file is authproxy.cfg in the working directory, or else
 conf/authproxy.cfg beside the program.
@@ -54,6 +49,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	flags.Usage = func() { _, _ = io.WriteString(stderr, usage) }
 	path := flags.String("config", "", "")
+	printVersion := flags.Bool("version", false, "")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK
@@ -62,6 +58,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case flags.NArg() > 0:
 		flags.Usage()
 		return exitUsage
+	}
+	if *printVersion {
+		command = "version"
 	}
 	if *path == "" {
 		*path = findConfig()
@@ -74,7 +73,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case "check":
 		return check(ctx, *path, stdout)
 	case "version":
-		_, _ = fmt.Fprintf(stdout, "authproxy %s %s/%s %s\n", buildVersion(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+		_, _ = fmt.Fprintln(stdout, versionLine())
 		return exitOK
 	default:
 		flags.Usage()
@@ -94,17 +93,6 @@ func findConfig() string {
 		}
 	}
 	return configName
-}
-
-// buildVersion is the stamped version, or that of the source.
-func buildVersion() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info.Main.Version
-	}
-	return "unknown"
 }
 
 // validate prints all that is wrong with a file.

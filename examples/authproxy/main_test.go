@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +42,7 @@ func TestCommands(t *testing.T) {
 		want   string
 	}{
 		{[]string{"version"}, exitOK, "authproxy "},
+		{[]string{"--version"}, exitOK, runtime.Version()},
 		{[]string{"-help"}, exitOK, "usage:"},
 		{[]string{"-nonsense"}, exitUsage, "usage:"},
 		{[]string{"dance"}, exitUsage, "usage:"},
@@ -54,6 +56,13 @@ func TestCommands(t *testing.T) {
 		assert.Equal(t, test.status, status, test.args)
 		assert.Contains(t, out, test.want)
 	}
+}
+
+func TestTheVersionNamesTheCommit(t *testing.T) {
+	printed, err := exec.Command(program(t), "--version").Output()
+	require.NoError(t, err)
+	assert.Equal(t, fmt.Sprintf("authproxy v1.2.3-test %s/%s %s commit 0123456789ab+dirty\n",
+		runtime.GOOS, runtime.GOARCH, runtime.Version()), string(printed))
 }
 
 func TestTheFileIsFoundWithoutAFlag(t *testing.T) {
