@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,15 +18,19 @@ import (
 
 const configName = "authproxy.cfg"
 
+// systemConfig is where the unit authproxy.service has it.
+const systemConfig = "/etc/authproxy/" + configName
+
 const usage = `usage: authproxy [command] [-config FILE]
 
 Without a command it serves until it is told to stop. The commands are
   validate   check the configuration file and report every problem
   check      also try the directory, the RADIUS servers and the service
+  login      log a user in at the running daemon: authproxy login USER
   version    print version, system, Go and commit
 
 Without -config the file is authproxy.cfg in the working directory, or else
-conf/authproxy.cfg beside the program.
+conf/authproxy.cfg beside the program, or else /etc/authproxy/authproxy.cfg.
 `
 
 // The exit statuses.
@@ -44,6 +49,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	command := "serve"
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
 		command, args = args[0], args[1:]
+	}
+	if command == "login" {
+		return login(ctx, args, os.Stdin, stdout, stderr)
 	}
 	flags := flag.NewFlagSet("authproxy", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -91,6 +99,9 @@ func findConfig() string {
 		if _, err := os.Stat(path); err == nil {
 			return path
 		}
+	}
+	if _, err := os.Stat(systemConfig); !errors.Is(err, fs.ErrNotExist) {
+		return systemConfig // which may exist and not be for the caller to read
 	}
 	return configName
 }
