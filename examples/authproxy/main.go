@@ -126,10 +126,7 @@ func validate(path string, stdout io.Writer) int {
 		_, _ = fmt.Fprintf(stdout, "%d sections are not served here: %s\n", n, strings.Join(file.Unserved, ", "))
 	}
 	_, _ = fmt.Fprintf(stdout, "%s: no problems\n", path)
-	for _, s := range file.Servers {
-		_, _ = fmt.Fprintf(stdout, "  [%s] listens on %s, first factor %s, service %s asked about %s\n",
-			s.Name, s.Listen(file.Main), firstFactorName(s), s.APIHost(), serviceNames[s.Word("duo_username")])
-	}
+	describeSections(stdout, file)
 	return exitOK
 }
 

@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -112,4 +114,45 @@ func TestCtrlCAtThePasswordRestoresTheEcho(t *testing.T) {
 	assert.Error(t, cmd.Wait())
 	assert.Equal(t, exitFailed, cmd.ProcessState.ExitCode())
 	assert.True(t, s.echoes())
+}
+
+func TestADaemonAtATerminalSaysWhatItDoes(t *testing.T) {
+	l := newLab(t, slow(time.Second))
+	port := freePort(t)
+	config := l.write("authproxy.cfg", "[main]\nhttp_ca_certs_file=ca.pem\nmetrics_address=127.0.0.1:0\n"+noPrimary+l.section("radius_server_challenge", port))
+	s := newTerminal(t)
+	cmd := s.start("-config", config)
+	s.shows("Ctrl-C stops it")
+	for _, want := range []string{
+		"authproxy v1.2.3-test ", "serves " + config, fmt.Sprintf("[radius_server_challenge] listens on :%d", port),
+		"log: " + filepath.Join(l.dir, "log", "authproxy.log"), "metrics: http://127.0.0.1:", "warning: " + config + ":",
+		fmt.Sprintf("kill -HUP %d", cmd.Process.Pid),
+	} {
+		assert.Contains(t, s.screen.String(), want)
+	}
+	p := &proxy{lab: l}
+	login := p.pushing(port)
+	_, err := s.keys.Write([]byte{3})
+	require.NoError(t, err)
+	s.shows("stopping when the logins in flight have ended")
+	require.NoError(t, <-login)
+	require.NoError(t, cmd.Wait())
+	t.Log(s.screen.String())
+}
+
+func TestAPortThatCannotBeOpenedIsExplained(t *testing.T) {
+	refused := func(addr string, errno syscall.Errno) string {
+		err := &net.OpError{Op: "listen", Net: "udp", Err: os.NewSyscallError("bind", errno)}
+		return withHint(err, socketHint(addr, err))
+	}
+	assert.Contains(t, refused(":812", syscall.EACCES), "listen udp: bind: permission denied: ports under 1024 are for root and for programs with CAP_NET_BIND_SERVICE: run setcap ")
+	assert.NotContains(t, refused(":1812", syscall.EACCES), "1024")
+	assert.Contains(t, refused("192.0.2.1:1812", syscall.EADDRNOTAVAIL), "this machine has no such address")
+	assert.Contains(t, refused(":1812", syscall.EADDRINUSE), "stop the program that holds the port")
+
+	l := newLab(t, users())
+	config := l.write("authproxy.cfg", mainSection+noPrimary+l.section("radius_server_challenge", freePort(t), "interface=192.0.2.1"))
+	printed, err := exec.CommandContext(t.Context(), program(t), "-config", config).CombinedOutput()
+	assert.Error(t, err)
+	assert.Regexp(t, `authproxy\.cfg:\d+: \[radius_server_challenge\] interface: listen udp .*: this machine has no such address`, string(printed))
 }

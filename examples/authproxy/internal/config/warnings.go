@@ -21,11 +21,7 @@ func (l *loader) warning(line int, section, key, text string) {
 
 // warnKey warns of a key's value.
 func (l *loader) warnKey(s *Section, key, text string) {
-	line := s.Line
-	if v, ok := s.values[key]; ok {
-		line = v.line
-	}
-	l.warning(line, s.Name, key, text)
+	l.warning(s.LineOf(key), s.Name, key, text)
 }
 
 // advise warns of settings for which there are better ones.
