@@ -27,6 +27,9 @@ Without a command it serves until it is told to stop. The commands are
   validate   check the configuration file and report every problem
   check      also try the directory, the RADIUS servers and the service
   login      log a user in at the running daemon: authproxy login USER
+  start      start the service, by systemd or the service manager of Windows
+  stop       stop it, once the logins in flight have ended
+  restart    stop and start it
   version    print version, system, Go and commit
 
 Without -config the file is authproxy.cfg in the working directory, or else
@@ -50,8 +53,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
 		command, args = args[0], args[1:]
 	}
-	if command == "login" {
+	switch command {
+	case "login":
 		return login(ctx, args, os.Stdin, stdout, stderr)
+	case "start", "stop", "restart":
+		return manage(command, args, stdout, stderr)
 	}
 	flags := flag.NewFlagSet("authproxy", flag.ContinueOnError)
 	flags.SetOutput(stderr)
