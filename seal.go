@@ -25,7 +25,7 @@ const (
 
 // errSealed says nothing more on purpose: what is in the Store may come from
 // anybody who can write to it.
-var errSealed = errors.New("radmfa: what the store keeps was not sealed by this version with this ClusterKey")
+var errSealed = errors.New("radmfa: what the store keeps was not sealed by this version with this cluster key")
 
 // box seals what a Store keeps under one id. Name and key are derived from the
 // id, so that a reader of the Store learns neither State nor session, and a
