@@ -69,7 +69,7 @@ func buildAll(file *config.File, around surroundings) ([]*instance, error) {
 	for _, s := range file.Servers {
 		i, err := build(s, file.Main, around)
 		if err != nil {
-			problems = append(problems, config.Problem{File: file.Path, Line: s.Line, Section: s.Name, Text: err.Error()})
+			problems = append(problems, problem(file, s, err))
 			continue
 		}
 		instances = append(instances, i)
