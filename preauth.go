@@ -80,7 +80,7 @@ func (l *login) unavailable(err error, waited time.Duration) step {
 		l.decision.failedOpen = true
 		return decided
 	default:
-		return l.reject(textNoSecondFactor, "the service cannot be contacted and the fail mode is closed")
+		return l.reject(textNoSecondFactor, "the service cannot be contacted, and the fail mode lets nobody in without it")
 	}
 }
 

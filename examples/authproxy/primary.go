@@ -106,7 +106,7 @@ func (d *directory) check(ctx context.Context) (findings []finding) {
 // orSettings is for a check that did not get as far as the first server.
 func orSettings(findings []finding, err error) []finding {
 	if len(findings) == 0 {
-		return []finding{{"settings", err}}
+		return []finding{{text: "settings", err: err}}
 	}
 	return findings
 }

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"strings"
 
 	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
 	"github.com/radmfa/radmfa/primary"
@@ -24,11 +22,10 @@ func (w *words) word(field string) string {
 	if value := w.values[field]; value != "" {
 		return value
 	}
-	key := w.keys[field]
-	if key == "" || !w.section.Set(key) {
-		return key
+	if key := w.keys[field]; key != "" {
+		return keyAt(w.section, key)
 	}
-	return fmt.Sprintf("%s (line %d)", key, w.section.LineOf(key))
+	return ""
 }
 
 // err is an error in these words, or err itself if it names no field.
@@ -55,12 +52,11 @@ func (e *wordedError) Unwrap() error { return e.error }
 
 // problem makes a problem of a file of an error about one of its sections.
 func problem(file *config.File, s *config.Section, err error) config.Problem {
-	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "ldapauth: "), "radiusauth: ")
 	var worded *wordedError
 	if errors.As(err, &worded) && worded.text == err.Error() { // there is no other
 		s = worded.section
 	}
-	return config.Problem{File: file.Path, Line: s.Line, Section: s.Name, Text: text}
+	return config.Problem{File: file.Path, Line: s.Line, Section: s.Name, Text: unprefixed(err)}
 }
 
 // logger is a logger that says errors in these words.
