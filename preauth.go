@@ -82,7 +82,7 @@ func (l *login) unavailable(err error, waited time.Duration) step {
 		l.decision.failedOpen = true
 		return decided
 	default:
-		return l.reject(CauseOutage, textNoSecondFactor, "the service cannot be contacted and the fail mode is closed")
+		return l.reject(CauseOutage, textNoSecondFactor, "the service cannot be contacted, and the fail mode lets nobody in without it")
 	}
 }
 

@@ -27,7 +27,7 @@ const (
 
 // errSealed says nothing more on purpose: what is in the Store may come from
 // anybody who can write to it.
-var errSealed = errors.New("radmfa: what the store keeps was not sealed by this version with this ClusterKey")
+var errSealed = errors.New("radmfa: what the store keeps was not sealed by this version with this cluster key")
 
 // sealer makes the boxes of one key. Make it with newSealer.
 type sealer struct{ derivations sync.Pool }

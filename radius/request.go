@@ -102,7 +102,7 @@ func (r *request) Write(p *Packet) error {
 	s := r.dispatcher.server
 	if n := r.dispatcher.replies.store(r.id, b); n > 0 {
 		s.forgotten.Add(uint64(n))
-		s.forgetLog.log(s.logger(), slog.LevelWarn, "radius: replies were forgotten before 30 s had passed: raise AnswerMemory")
+		s.forgetLog.log(s.logger(), slog.LevelWarn, "radius: replies were forgotten before 30 s had passed, and a retransmission is handled anew: the memory for replies is too small for this many")
 	}
 	r.dispatcher.send(b, r.peer)
 	return nil

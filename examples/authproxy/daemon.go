@@ -124,7 +124,11 @@ func (d *daemon) listen(p *plan) error {
 		}
 		conn, err := net.ListenPacket("udp", addr)
 		if err != nil {
-			problems = append(problems, config.Problem{File: p.file.Path, Line: s.Line, Section: s.Name, Text: d.explain(addr, err)})
+			key := "port"
+			if errors.Is(err, syscall.EADDRNOTAVAIL) {
+				key = "interface"
+			}
+			problems = append(problems, config.Problem{File: p.file.Path, Line: s.LineOf(key), Section: s.Name, Key: key, Text: d.explain(addr, err)})
 			continue
 		}
 		p.conns[addr] = conn
@@ -141,10 +145,14 @@ func (d *daemon) listenWeb(p *plan) (err error) {
 	if d.web != nil && d.web.addr == addr {
 		return nil
 	}
-	if p.web, err = listenWeb(addr); err != nil && d.web != nil && samePort(addr, d.web.addr) {
-		return fmt.Errorf("%w: this process listens on %s; another address with the same port takes a restart", err, d.web.addr)
+	if p.web, err = listenWeb(addr); err == nil {
+		return nil
 	}
-	return err
+	hint := socketHint(addr, err)
+	if d.web != nil && samePort(addr, d.web.addr) {
+		hint = fmt.Sprintf("this process listens on %s; another address with the same port takes a restart", d.web.addr)
+	}
+	return config.Problems{{File: p.file.Path, Line: p.file.Main.LineOf("metrics_address"), Section: config.Main, Key: "metrics_address", Text: withHint(err, hint)}}
 }
 
 // build makes the instances. A section that says the same as before keeps its
@@ -177,10 +185,7 @@ func (d *daemon) explain(addr string, err error) string {
 			return fmt.Sprintf("%v: this process listens on %s; a change of interface takes a restart", err, old)
 		}
 	}
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Sprintf("%v: stop the program that holds the port, such as the replaced proxy, or set another port", err)
-	}
-	return err.Error()
+	return withHint(err, socketHint(addr, err))
 }
 
 func samePort(a, b string) bool {

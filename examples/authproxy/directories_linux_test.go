@@ -87,7 +87,7 @@ func TestCheckTellsWhatWorksAndWhatDoesNot(t *testing.T) {
 	l.write("authproxy.cfg", strings.NewReplacer("=svc-pw", "=wrong-pw", "\nsecret=", "\nsecret=other-").Replace(good))
 	status, out = call("check", "-config", path)
 	assert.Equal(t, exitFailed, status)
-	assert.Regexp(t, `(?m)^  FAILED  first factor: `+slapd.TLSAddr+`; connected with LDAPS: bind as the service account "cn=svc-radius,.*Invalid Credentials`, out)
+	assert.Regexp(t, `(?m)^  FAILED  first factor: `+slapd.TLSAddr+`; connected with LDAPS: bind as the service account "cn=svc-radius,.*Invalid Credentials.*: check bind_dn \(line \d+\) and service_account_password \(line \d+\)$`, out)
 	assert.Regexp(t, `(?m)^  FAILED  first factor: `+upstream.Addr+`: .*secret`, out)
 	assert.Equal(t, 2, strings.Count(out, "FAILED"), out)
 	assert.Equal(t, 2, strings.Count(seconds.ReplaceAllString(out, "differ by seconds"), rest), "the service is checked all the same")

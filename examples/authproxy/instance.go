@@ -30,7 +30,7 @@ type instance struct {
 	section *config.Section
 	server  *radmfa.Server
 	clients *radius.Clients
-	service *duo.Client
+	service tracedService
 	first   firstFactor
 	health  []string          // users of health checks
 	redis   *redisstore.Store // nil: challenges stay in this process
@@ -75,7 +75,7 @@ func buildAll(file *config.File, around surroundings) ([]*instance, error) {
 	for _, s := range file.Servers {
 		i, err := build(s, file.Main, around)
 		if err != nil {
-			problems = append(problems, config.Problem{File: file.Path, Line: s.Line, Section: s.Name, Text: err.Error()})
+			problems = append(problems, problem(file, s, err))
 			continue
 		}
 		instances = append(instances, i)
@@ -102,11 +102,15 @@ func build(s, main *config.Section, around surroundings) (*instance, error) {
 		return nil, err
 	}
 	i.first = newFirstFactor(s, logger, func(state tls.ConnectionState) { around.certificate(s.Name, peerFirstFactor, state) })
-	i.service = serviceClient(s, main, logger, around)
+	words := serviceWords{s, main}
+	i.service = tracedService{
+		Client: serviceClient(s, main, logger, around, words), words: words,
+		certificate: func(state tls.ConnectionState) { around.certificate(s.Name, peerService, state) },
+	}
 	i.server = mfaServer(s)
 	i.server.Clients = i.clients
 	i.server.Primary = i.first
-	i.server.SecondFactor = tracedService{i.service, func(state tls.ConnectionState) { around.certificate(s.Name, peerService, state) }}
+	i.server.SecondFactor = i.service
 	i.server.Store = around.store(s.Name)
 	i.share(main)
 	i.server.Fallback = i.fallback(around)
@@ -211,7 +215,7 @@ var signaturePolicies = map[string]radius.MessageAuthenticatorPolicy{
 }
 
 // serviceClient is the client of the section's service.
-func serviceClient(s, main *config.Section, logger *slog.Logger, around surroundings) *duo.Client {
+func serviceClient(s, main *config.Section, logger *slog.Logger, around surroundings, words serviceWords) *duo.Client {
 	c := &duo.Client{
 		Host:           s.APIHost(),
 		IntegrationKey: s.Text("ikey"),
@@ -221,7 +225,7 @@ func serviceClient(s, main *config.Section, logger *slog.Logger, around surround
 		OnOutage: func(open bool, cause error) {
 			around.outage(s.Name, open)
 			if open {
-				logger.Warn("the service cannot be contacted", "failmode", s.Word("failmode"), "error", cause)
+				logger.Warn("the service cannot be contacted", "failmode", s.Word("failmode"), "error", words.err(cause))
 			} else {
 				logger.Info("the service can be contacted again")
 			}
@@ -234,15 +238,19 @@ func serviceClient(s, main *config.Section, logger *slog.Logger, around surround
 	return c
 }
 
-// tracedService is a client that tells of the certificates it was shown.
+// tracedService is a client that tells of the certificates it was shown, and of
+// the keys to look at.
 type tracedService struct {
 	*duo.Client
 	certificate func(tls.ConnectionState)
+	words       serviceWords
 }
 
-// Preauth comes first in every login, so it is what opens connections.
+// Preauth comes first in every login, so it is what opens connections, and what
+// wrong keys fail.
 func (t tracedService) Preauth(ctx context.Context, r *duo.PreauthRequest) (*duo.PreauthResponse, error) {
-	return t.Client.Preauth(tracedBy(ctx, t.certificate), r)
+	response, err := t.Client.Preauth(tracedBy(ctx, t.certificate), r)
+	return response, t.words.err(err)
 }
 
 // renderer is the form of the menu.
@@ -342,11 +350,12 @@ type serverStats struct {
 // finding is what a check found out about one server.
 type finding struct {
 	text string
+	said string // what text says, and the beginning of err's text too
 	err  error
 }
 
 func newFinding(server string, works []string, err error) finding {
-	return finding{strings.Join(append([]string{server}, works...), "; "), err}
+	return finding{text: strings.Join(append([]string{server}, works...), "; "), said: server, err: err}
 }
 
 // noFirstFactor is for sections whose device checks the password.

@@ -62,6 +62,8 @@ func dropHint(d radius.Drop) string {
 		return "if this device is a RADIUS proxy, let it send a Message-Authenticator, or set radius_is_proxy_N=true"
 	case radius.DropBadMessageAuthenticator:
 		return "the shared secret of the device differs from its radius_secret_N"
+	case radius.DropTooManyInFlight:
+		return "one device sends too many logins at once, or the limit on open files is too low (LimitNOFILE= of the unit, ulimit -n)"
 	}
 	return d.Hint()
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -31,7 +30,7 @@ func listenWeb(addr string) (*web, error) {
 	}
 	conn, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("metrics_address: %w", err)
+		return nil, err
 	}
 	return &web{addr: addr, conn: netutil.LimitListener(conn, maxWebConns)}, nil
 }

@@ -54,8 +54,9 @@ func (d *directory) find(c *conn, username string) (*user, error) {
 		u.groups = u.groups[:min(len(u.groups), maxGroups)]
 	}
 	if d.Bind == NTLM && u.account == "" {
-		return nil, failf("%q has no sAMAccountName that the service account may read, "+
-			"which NTLM needs: set Bind to Simple", u.dn)
+		f := failf("%q has no sAMAccountName that the service account may read, which NTLM needs", u.dn)
+		f.hint = primary.FieldErrorf("set {Bind} to {Simple}")
+		return nil, f
 	}
 	m := &membership{dir: d, conn: c, entry: entry}
 	if err := m.permit(); err != nil {

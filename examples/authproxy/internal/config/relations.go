@@ -52,7 +52,7 @@ func (l *loader) serviceAccount(s *Section) {
 	if s.Set("service_account_username") || s.Set("bind_dn") && s.Word("auth_type") == "plain" {
 		return
 	}
-	l.problem(s.Line, s.Name, "service_account_username", "is missing: expected the name of an account that may search the directory")
+	l.problem(s.Line, s.Name, "service_account_username", missing+": expected the name of an account that may search the directory")
 }
 
 // hostPorts says which hosts name another port than the key for the port does.
@@ -125,7 +125,7 @@ func (l *loader) client(s *Section) {
 	case name != "":
 		l.problem(line, s.Name, "client", "there is no section [%s]%s", name, didYouMean(name, names))
 	case len(names) > 1:
-		l.problem(s.Line, s.Name, "client", "is missing: expected one of %s", strings.Join(names, ", "))
+		l.problem(s.Line, s.Name, "client", missing+": expected one of %s", strings.Join(names, ", "))
 	default:
 		l.problem(s.Line, s.Name, "client", "there is no client section: add [%s], [%s] or [%s]", AD, RADIUS, NoPrimary)
 	}
