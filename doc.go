@@ -131,7 +131,7 @@
 //
 // The fakes behave like the real thing and need no network: the service is
 // duo/duotest, the NAS and a network that loses packets are radius/radiustest, a
-// first factor is primary/primarytest; duo/secondfactortest tests a second factor
-// of your own. Inside a testing/synctest bubble a push that takes 42 seconds takes
+// first factor is primary/primarytest, a directory primary/ldapauth/ldapauthtest;
+// duo/secondfactortest tests a second factor of your own. Inside a testing/synctest bubble a push that takes 42 seconds takes
 // no time. The example of this package shows all of them.
 package radmfa

@@ -17,6 +17,7 @@ import (
 	"github.com/radmfa/radmfa/duo/duotest"
 	"github.com/radmfa/radmfa/internal/freeradiustest"
 	"github.com/radmfa/radmfa/internal/ldaptest"
+	"github.com/radmfa/radmfa/primary/ldapauth/ldapauthtest"
 )
 
 // directoryUsers are known to the service.
@@ -155,10 +156,10 @@ func TestActiveDirectoryIsTheFirstFactor(t *testing.T) {
 // transport.
 func TestTheFileOfTheDocumentationBindsByNTLM(t *testing.T) {
 	const base = "cn=Users,dc=example,dc=com"
-	account := func(name, password string) ldaptest.Entry {
-		return ldaptest.Entry{DN: "cn=" + name + "," + base, Password: password, Attributes: map[string][]string{"sAMAccountName": {name}, "objectClass": {"user"}}}
+	account := func(name, password string) ldapauthtest.Entry {
+		return ldapauthtest.Entry{DN: "cn=" + name + "," + base, Password: password, Attributes: map[string][]string{"sAMAccountName": {name}, "objectClass": {"user"}}}
 	}
-	dc := &ldaptest.Fake{NTLM: true, Entries: []ldaptest.Entry{
+	dc := &ldapauthtest.Directory{OnNTLM: func(_, _, _ string) {}, Entries: []ldapauthtest.Entry{
 		{DN: base, Attributes: map[string][]string{"objectClass": {"container"}}},
 		account("duoservice", "password1"), account("jdoe", "jdoe-pw"),
 	}}

@@ -2,6 +2,7 @@ package ldaptest
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode/utf16"
 
 	"github.com/go-ldap/ldap/v3"
 )
@@ -246,7 +248,11 @@ func writeUser(b *strings.Builder, u sambaUser) {
 
 // unicodePwd is a password in quotes and UTF-16, as Active Directory wants it.
 func unicodePwd(password string) string {
-	return base64.StdEncoding.EncodeToString(wide(`"` + password + `"`))
+	var b []byte
+	for _, unit := range utf16.Encode([]rune(`"` + password + `"`)) {
+		b = binary.LittleEndian.AppendUint16(b, unit)
+	}
+	return base64.StdEncoding.EncodeToString(b)
 }
 
 func writeGroup(b *strings.Builder, name string, members ...string) {
