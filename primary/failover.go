@@ -16,7 +16,8 @@ import (
 // nobody knows, its error holds every one of theirs, in order. It stops when ctx
 // ends, and shares the time until ctx's deadline among those still to be asked, so
 // that one that hangs does not keep the others from it. The answer to a Challenge
-// goes to the Authenticator that asked.
+// goes to the Authenticator that asked, the change of a password to the one that
+// demanded it.
 //
 // One that fails after a second or more is asked last for 30 s. Then one login
 // at a time tries it again, for at most 2 s if others can be asked. An error that
@@ -138,19 +139,12 @@ func (f *Failover) resume(ctx context.Context, r *Request) (*Result, error) {
 	return f.ask(ctx, i, &inner)
 }
 
-// ask asks one, notes how that went, and writes its place before the State of a
-// Challenge.
+// ask asks one and notes how that went.
 func (f *Failover) ask(ctx context.Context, i int, r *Request) (*Result, error) {
 	started := time.Now()
 	result, err := f.Authenticators[i].Authenticate(ctx, r)
 	f.note(ctx, i, err, time.Since(started))
-	var challenge *Challenge
-	if errors.As(err, &challenge) {
-		marked := *challenge
-		marked.State = append([]byte{byte(i)}, challenge.State...)
-		return nil, &marked
-	}
-	return result, err
+	return result, f.mark(i, err)
 }
 
 // note remembers how long one took to fail. That the caller gave up says nothing.

@@ -10,8 +10,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/radmfa/radmfa/primary"
+	"github.com/radmfa/radmfa/primary/primarytest"
+	"github.com/radmfa/radmfa/radius"
 )
 
 // host is an Authenticator that takes its time.
@@ -151,4 +154,58 @@ func TestTheLastOneHasNoTrial(t *testing.T) {
 		only.takes.Store(int64(5 * time.Second))
 		assert.NoError(t, login())
 	})
+}
+
+// changer is an Authenticator whose only user must change the password "old".
+type changer struct{ users primarytest.Users }
+
+func (c changer) Authenticate(ctx context.Context, r *primary.Request) (*primary.Result, error) {
+	result, err := c.users.Authenticate(ctx, r)
+	if err == nil && r.Password == "old" {
+		return nil, &primary.Rejection{Message: "Change it.", MustChange: &primary.MustChange{Result: result, State: []byte("inner")}}
+	}
+	return result, err
+}
+
+func (c changer) ChangePassword(_ context.Context, r *primary.Request, newPassword radius.Secret) error {
+	switch {
+	case string(r.State) != "inner" || r.Password != c.users[r.Username]:
+		return &primary.Rejection{Reason: "another's"}
+	case len(newPassword) < 8:
+		return &primary.Rejection{MustChange: &primary.MustChange{State: r.State, MinLength: 8}}
+	}
+	c.users[r.Username] = newPassword
+	return nil
+}
+
+func TestFailoverChangesThePasswordWhereItMust(t *testing.T) {
+	f := failover(down, failover(down, changer{primarytest.Users{"jdoe": "old"}}))
+	request := &primary.Request{Username: "jdoe", Password: "old"}
+	_, err := f.Authenticate(t.Context(), request)
+	var rejection *primary.Rejection
+	require.ErrorAs(t, err, &rejection)
+	require.NotNil(t, rejection.MustChange)
+	assert.Equal(t, "Change it.", rejection.Message)
+
+	request.State = rejection.MustChange.State
+	require.ErrorAs(t, f.ChangePassword(t.Context(), request, "short"), &rejection)
+	assert.Equal(t, 8, rejection.MustChange.MinLength)
+	assert.Equal(t, request.State, rejection.MustChange.State)
+	require.NoError(t, f.ChangePassword(t.Context(), request, "long enough"))
+	_, err = f.Authenticate(t.Context(), &primary.Request{Username: "jdoe", Password: "long enough"})
+	require.NoError(t, err)
+
+	for _, state := range []string{"", "\x00inner", "\x09inner", "\x01\x00inner"} {
+		request.State = []byte(state)
+		assert.Error(t, f.ChangePassword(t.Context(), request, "long enough"), "%q", state)
+	}
+}
+
+func TestFailoverPromisesNoChangeThatCannotBeMade(t *testing.T) {
+	f := failover(primary.AuthenticatorFunc(changer{primarytest.Users{"jdoe": "old"}}.Authenticate))
+	_, err := f.Authenticate(t.Context(), &primary.Request{Username: "jdoe", Password: "old"})
+	var rejection *primary.Rejection
+	require.ErrorAs(t, err, &rejection)
+	assert.Nil(t, rejection.MustChange)
+	assert.Equal(t, "Change it.", rejection.Message)
 }

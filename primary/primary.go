@@ -81,6 +81,11 @@ type Rejection struct {
 
 	// Attributes go into the Access-Reject.
 	Attributes radius.Attributes
+
+	// MustChange, unless nil, says that the password is right but must be changed
+	// first. A Server whose Primary is a PasswordChanger goes on with the second
+	// factor then, and has the password changed. For everybody else it is a no.
+	MustChange *MustChange
 }
 
 // Error implements error. It gives the Reason, never the user's text.
