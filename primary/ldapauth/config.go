@@ -76,6 +76,8 @@ func (d *directory) checkScalars() error {
 		return fmt.Errorf("unknown Transport %d", d.Transport)
 	case d.Bind < Simple || d.Bind > NTLM:
 		return fmt.Errorf("unknown Bind %d", d.Bind)
+	case d.AllowPasswordChange && d.Transport == Clear:
+		return errors.New("field AllowPasswordChange needs TLS, or new passwords would cross the network readably: set Transport to StartTLS or LDAPS")
 	}
 	if _, err := ldap.ParseDN(d.BaseDN); err != nil {
 		return fmt.Errorf("field BaseDN %q is no DN: %w", d.BaseDN, err)

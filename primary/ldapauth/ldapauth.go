@@ -125,6 +125,13 @@ type Authenticator struct {
 	// that BaseDN and the groups' DNs have in common.
 	GroupBaseDN string
 
+	// AllowPasswordChange lets a user whose password has expired or must be changed
+	// change it in the login (see primary.PasswordChanger), with the directory's own
+	// change of a password, never a reset. It needs TLS. Outside of Active Directory
+	// the directory must let the user bind for that, as OpenLDAP does after a reset
+	// and not after expiry.
+	AllowPasswordChange bool
+
 	// Reply are the attributes to put into the Access-Accept.
 	Reply []ReplyAttribute
 
