@@ -32,15 +32,15 @@ func (l *login) preauth() step {
 	switch response.Result {
 	case duo.PreauthAuth:
 		span.end(ResultChallenged, "", nil)
-		if l.remembered() {
+		if !ses.mustChange() && l.remembered() {
 			return l.accept("", "the second factor is remembered")
 		}
 		return l.menu(response)
 	case duo.PreauthAllow:
 		span.end(ResultAccepted, response.StatusMessage, nil)
-		l.accept(response.StatusMessage, "bypass: the service asks this user for no second factor")
+		next := l.accept(response.StatusMessage, "bypass: the service asks this user for no second factor")
 		l.decision.status = duo.StatusBypass
-		return decided
+		return next
 	case duo.PreauthDeny:
 		span.end(ResultRejected, response.StatusMessage, nil)
 		l.reject(response.StatusMessage, explain("the service denies this user", response.StatusMessage))
@@ -75,6 +75,8 @@ func (l *login) unavailable(err error, waited time.Duration) step {
 	case l.server.Fallback != nil:
 		ses.fallback = true
 		return atPreauth
+	case ses.policy.FailMode == FailOpen && ses.mustChange():
+		return l.reject(textMustChange, "the service cannot be contacted, and no password is changed without the second factor")
 	case ses.policy.FailMode == FailOpen:
 		l.accept("", "the service cannot be contacted and the fail mode is open")
 		l.decision.failedOpen = true

@@ -98,6 +98,7 @@ func (l *login) conclude(span *span, response *duo.AuthResponse, err error) step
 		l.endPush()
 		l.countPasscode(span.factor, response)
 	}
+	next := decided
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) && l.ctx.Err() != nil:
 		span.end(ResultRejected, "nobody confirmed the login in time", nil)
@@ -111,7 +112,7 @@ func (l *login) conclude(span *span, response *duo.AuthResponse, err error) step
 		span.status = response.Status
 		span.end(ResultAccepted, string(response.Status), nil)
 		l.remember()
-		l.accept(response.StatusMessage, "")
+		next = l.accept(response.StatusMessage, "")
 	case span.factor == duo.FactorSMS && l.server.Dialogue.SMSAsksAgain && l.server.Auto == nil:
 		span.status = response.Status
 		span.end(ResultChallenged, string(response.Status), nil)
@@ -126,7 +127,7 @@ func (l *login) conclude(span *span, response *duo.AuthResponse, err error) step
 		l.reject(response.StatusMessage, explain(denial(span.factor, response.Status), response.StatusMessage))
 	}
 	l.decision.factor, l.decision.status = span.factor, span.status
-	return decided
+	return next
 }
 
 // denial says in the operator's words why the second factor let nobody in.

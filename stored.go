@@ -49,6 +49,9 @@ const (
 	fieldAnswer
 	fieldOwner
 	fieldDecision
+	fieldOldPassword
+	fieldNewPassword
+	fieldChangeState
 
 	optional = 128
 )
@@ -148,6 +151,9 @@ func (ses *session) encode() []byte {
 	f.text(fieldAnswer, string(ses.answer))
 	f.text(fieldOwner, ses.owner)
 	f.decision(ses.decision)
+	f.text(fieldOldPassword, string(ses.oldPassword))
+	f.text(fieldNewPassword, string(ses.newPassword))
+	f.text(fieldChangeState, string(ses.changeState))
 	return f
 }
 
@@ -326,6 +332,12 @@ func (ses *session) read(number byte, value string) (known bool) {
 		toList(value, &inner)
 		ses.decision, known = decodeDecision(inner)
 		return known
+	case fieldOldPassword:
+		ses.oldPassword = radius.Secret(value)
+	case fieldNewPassword:
+		ses.newPassword = radius.Secret(value)
+	case fieldChangeState:
+		ses.changeState = []byte(value)
 	default:
 		return ses.policy.read(number, value)
 	}
