@@ -76,6 +76,9 @@ func (l *login) refused(span *span, password radius.Secret, err error) step {
 	if password == "" && l.request.hashed() {
 		reason = strings.TrimPrefix(reason+"; the NAS uses CHAP or MS-CHAP, which only a RADIUS server can verify: set the NAS to PAP", "; ")
 	}
+	if rejection.MustChange != nil && !l.server.keepsPasswords() {
+		reason += "; a password can be changed in the login only if the Server has a ClusterKey, to keep it under"
+	}
 	span.end(ResultRejected, reason, nil)
 	if len(l.readings) > 0 {
 		return atFirstFactor
