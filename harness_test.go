@@ -90,7 +90,7 @@ func newWorld(t *testing.T) *world {
 // mustChange makes an Active Directory the first factor, at which jdoe must change
 // the password.
 func (w *world) mustChange() {
-	server, roots := ldapauthtest.NewTLS(w.t, "dc1.example.com")
+	server, roots := ldapauthtest.NewTLS("dc1.example.com")
 	w.directory = &ldapauthtest.Directory{ActiveDirectory: true, TLS: server, Entries: []ldapauthtest.Entry{
 		{DN: "DC=example,DC=com", Attributes: map[string][]string{
 			"minPwdLength": {"12"}, "pwdHistoryLength": {"24"}, "pwdProperties": {"1"},

@@ -7,6 +7,9 @@
 // difference between the last and the others matters: only "could not find
 // out" makes [Failover] ask the next one.
 //
+// A Rejection may say that the password is right but must be changed first; an
+// Authenticator that is a [PasswordChanger] can do that.
+//
 // Package primary/ldapauth asks LDAP directories and Active Directory,
 // primary/radiusauth asks other RADIUS servers, [AuthenticatorFunc] wraps a
 // function, and [None] says aloud that there is no first factor.

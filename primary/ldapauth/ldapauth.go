@@ -15,6 +15,9 @@
 //	}
 //	defer first.Close()
 //
+// With AllowPasswordChange, users whose password has expired or must be changed can
+// change it in the login.
+//
 // The zero values fit Active Directory over StartTLS. For OpenLDAP set
 // UsernameAttribute to "uid", and AtAttribute to "mail" if users type that.
 package ldapauth

@@ -20,7 +20,7 @@ import (
 // changing plays with two hosts, a and b, at which jdoe must change the password.
 func changing(t *testing.T, activeDirectory bool, test func(t *testing.T, auth *Authenticator, a, b *ldapauthtest.Directory)) {
 	synctest.Test(t, func(t *testing.T) {
-		server, roots := ldapauthtest.NewTLS(t, "a", "b")
+		server, roots := ldapauthtest.NewTLS("a", "b")
 		hosts := network{}
 		for _, name := range []string{"a:389", "b:389"} {
 			d := fakeDirectory()

@@ -108,7 +108,7 @@ func TestTLSByBothWays(t *testing.T) {
 	for _, implicit := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			d := directory()
-			server, roots := ldapauthtest.NewTLS(t, "dc1.example.com")
+			server, roots := ldapauthtest.NewTLS("dc1.example.com")
 			client := &tls.Config{RootCAs: roots, ServerName: "dc1.example.com"}
 			d.TLS, d.LDAPS = server, implicit
 			raw, err := d.Dial(t.Context(), "tcp", "dc1")
@@ -148,7 +148,7 @@ func TestPasswordsAreChangedAsInActiveDirectory(t *testing.T) {
 	d := directory()
 	d.ActiveDirectory, d.Entries[1].MustChange = true, true
 	d.Entries = append(d.Entries, ldapauthtest.Entry{DN: "cn=svc," + base, Password: "svc-pw"})
-	server, roots := ldapauthtest.NewTLS(t, "dc1")
+	server, roots := ldapauthtest.NewTLS("dc1")
 	d.TLS = server
 	c := dial(t, d)
 	require.NoError(t, c.Bind("cn=svc,"+base, "svc-pw"))
@@ -173,7 +173,7 @@ func TestPasswordsAreChangedAsInActiveDirectory(t *testing.T) {
 func TestPasswordsAreChangedByTheirOwners(t *testing.T) {
 	d := directory()
 	d.Entries[1].MustChange = true
-	server, roots := ldapauthtest.NewTLS(t, "dc1")
+	server, roots := ldapauthtest.NewTLS("dc1")
 	d.TLS = server
 	c := dial(t, d)
 	change := func(dn, before, after string) error {

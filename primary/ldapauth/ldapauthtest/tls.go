@@ -9,17 +9,16 @@ import (
 	"crypto/x509/pkix"
 	"math/big"
 	"net"
-	"testing"
 	"time"
 )
 
 // NewTLS makes a certificate for the names, which may be addresses. It returns
-// what a Directory needs for TLS, and the roots that its clients should trust.
-func NewTLS(tb testing.TB, names ...string) (*tls.Config, *x509.CertPool) {
-	tb.Helper()
+// what a Directory needs for TLS, and the roots that its clients should trust. It
+// panics where that fails, which is not to be expected.
+func NewTLS(names ...string) (*tls.Config, *x509.CertPool) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		tb.Fatal(err)
+		panic(err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
@@ -39,11 +38,11 @@ func NewTLS(tb testing.TB, names ...string) (*tls.Config, *x509.CertPool) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
-		tb.Fatal(err)
+		panic(err)
 	}
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		tb.Fatal(err)
+		panic(err)
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(cert)
