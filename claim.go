@@ -202,7 +202,11 @@ func (l *login) take(ses *session, w *watch) (step, error) {
 	if started {
 		return atApproval, nil
 	}
-	l.reject(CauseExpired, textExpired, "the node that checked the answer is gone")
+	text := textExpired
+	if ses.at == atRepeatPassword {
+		text = textUnsure
+	}
+	l.reject(CauseExpired, text, "the node that checked the answer is gone")
 	l.settle()
 	return decided, nil
 }

@@ -29,6 +29,10 @@ type session struct {
 	attempts     int  // answers that led nowhere
 	fallback     bool // the Fallback is asked, since the service is out of reach
 
+	oldPassword radius.Secret // must be changed before the user is let in; empty: it need not
+	newPassword radius.Secret // typed once
+	changeState []byte        // of the first factor's MustChange
+
 	announced   string     // transaction of the verification code in the menu
 	codeExpires time.Time  // when the service forgets it
 	pushed      time.Time  // when the last push, call or SMS was sent

@@ -49,6 +49,9 @@ const (
 	fieldAnswer
 	fieldOwner
 	fieldDecision
+	fieldOldPassword
+	fieldNewPassword
+	fieldChangeState
 
 	optional = 128
 )
@@ -161,6 +164,9 @@ func (ses *session) appendTo(f fields) fields {
 	f.text(fieldAnswer, string(ses.answer))
 	f.text(fieldOwner, ses.owner)
 	f.decision(ses.decision)
+	f.text(fieldOldPassword, string(ses.oldPassword))
+	f.text(fieldNewPassword, string(ses.newPassword))
+	f.text(fieldChangeState, string(ses.changeState))
 	return f
 }
 
@@ -339,6 +345,12 @@ func (ses *session) read(number byte, value string) (known bool) {
 	case fieldDecision:
 		ses.decision, known = decodeDecision(value)
 		return known
+	case fieldOldPassword:
+		ses.oldPassword = radius.Secret(value)
+	case fieldNewPassword:
+		ses.newPassword = radius.Secret(value)
+	case fieldChangeState:
+		ses.changeState = []byte(value)
 	default:
 		return ses.policy.read(number, value)
 	}

@@ -47,6 +47,7 @@ func newDirectory(c *config.Section, logger *slog.Logger, certificate func(tls.C
 		UsernameAttribute:    c.Text("username_attribute"),
 		AtAttribute:          c.Text("at_attribute"),
 		Filter:               c.Text("ldap_filter"),
+		AllowPasswordChange:  c.Bool("password_change"),
 		Timeout:              c.Seconds("timeout"),
 		Logger:               words.logger(logger),
 		TLSConfig: &tls.Config{

@@ -77,6 +77,8 @@ func (d *directory) checkScalars() error {
 		return primary.FieldErrorf("unknown {Transport} %d", d.Transport)
 	case d.Bind < Simple || d.Bind > NTLM:
 		return primary.FieldErrorf("unknown {Bind} %d", d.Bind)
+	case d.AllowPasswordChange && d.Transport == Clear:
+		return primary.FieldErrorf("field {AllowPasswordChange} needs TLS, or new passwords would cross the network readably: set {Transport} to {StartTLS} or {LDAPS}")
 	}
 	if _, err := ldap.ParseDN(d.BaseDN); err != nil {
 		return primary.FieldErrorf("field {BaseDN} %q is no DN: %w", d.BaseDN, err)

@@ -151,6 +151,7 @@ var adKeys = []Key{
 	{Name: "ntlm_domain", Value: text, Meaning: "NetBIOS domain, with `auth_type=ntlm2`"},
 	{Name: "ntlm_workstation", Value: text, Meaning: "name of this computer, with `auth_type=ntlm2`"},
 	{Name: "transport", Value: enum("clear", "starttls", "ldaps"), Default: "clear", Meaning: "how connections are protected"},
+	{Name: "password_change", Value: boolean, Default: "false", Ours: true, Meaning: "let users whose password has expired or must be changed set a new one after the second factor, in `[radius_server_challenge]`; needs `transport=starttls` or `ldaps`"},
 	{Name: "timeout", Value: seconds, Default: "10", Meaning: "seconds for one host"},
 	{Name: "ssl_ca_certs_file", Value: authority, Meaning: "authorities of the servers' certificates; default: the system's. Unlike before, certificates are always verified"},
 	{Name: "ssl_verify_hostname", Value: boolean, Default: "true", Meaning: "whether the certificate must be for the host's name"},

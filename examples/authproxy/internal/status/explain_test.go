@@ -42,7 +42,7 @@ func TestARefusalNamesTheLineThatDecides(t *testing.T) {
 			"the account is locked", []string{"the directory: lockoutTime of the account (OpenLDAP: pwdAccountLockedTime)"},
 		},
 		{
-			"the service cannot be contacted and the fail mode is closed",
+			"the service cannot be contacted, and the fail mode lets nobody in without it",
 			"the service could not be contacted, and failmode lets nobody in",
 			[]string{"failmode=safe, the default ([radius_server_challenge] does not set it)"},
 		},

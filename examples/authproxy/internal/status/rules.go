@@ -54,7 +54,7 @@ var rules = []rule{
 	{reason: "the user must enroll first", words: "the user is not enrolled at the service", keys: []string{"duo_username"}, elsewhere: "the service: its policy for new users"},
 	{reason: "the policy permits none of the user's factors", words: "the service permits none of the user's factors", elsewhere: "the service: the application's policy"},
 	{reason: "the service cannot be contacted and the fail mode is open", words: "the service could not be contacted, and failmode lets in", keys: []string{"failmode"}},
-	{reason: "the service cannot be contacted and the fail mode is closed", words: "the service could not be contacted, and failmode lets nobody in", keys: []string{"failmode"}},
+	{reason: "the service cannot be contacted, and the fail mode lets nobody in without it", words: "the service could not be contacted, and failmode lets nobody in", keys: []string{"failmode"}},
 	{reason: "the time was up before the service could", words: "the first factor took so long that no time was left for the service", keys: []string{"client/host", "client/timeout"}},
 	{reason: "the service cannot be asked", keys: []string{"api_host"}},
 	{reason: "exempt from the second factor", words: "exempt from the second factor", keys: []string{"exempt_username"}},
