@@ -49,7 +49,7 @@ func (o *options) serveWeb(ctx context.Context, stdout io.Writer, toStderr slog.
 	case err = <-served:
 	case <-ctx.Done():
 		err = server.Close() // the page's stream never ends by itself
-		<-served
+		_ = <-served
 	}
 	return errors.Join(err, b.close())
 }
