@@ -284,7 +284,7 @@ func fitsItsWindow(t *testing.T, chromium *chromiumtest.Browser) {
 	}
 }
 
-// The screenshot in README.md is made by go test -run Screenshot -update.
+// The screenshot in README.md is made by go test . -run Screenshot -update.
 func TestScreenshot(t *testing.T) {
 	file := filepath.Join("..", "..", "docs", "quickstart.png")
 	if *update {
