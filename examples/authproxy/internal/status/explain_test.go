@@ -43,7 +43,7 @@ func TestARefusalNamesTheLineThatDecides(t *testing.T) {
 		},
 		{
 			"the service cannot be contacted and the fail mode is closed",
-			"the service could not be contacted, and failmode lets nobody in",
+			"the service cannot be contacted and the fail mode is closed",
 			[]string{"failmode=safe, the default ([radius_server_challenge] does not set it)"},
 		},
 		{
