@@ -97,7 +97,7 @@ func (d *daemon) sectionReport(s *config.Section, file *config.File, l *listener
 	store := d.store(s.Name)
 	r := status.Section{
 		Name: s.Name, Line: s.Line, Listens: s.Listen(file.Main), Service: s.APIHost(),
-		Open: store.Len(), Room: store.Cap(), Peers: d.peersOf(s, file.Main),
+		Open: store.Len(), Room: store.Cap(), Peers: d.asks(s, file.Main),
 	}
 	if l != nil {
 		stats := l.server.Stats()
@@ -109,8 +109,8 @@ func (d *daemon) sectionReport(s *config.Section, file *config.File, l *listener
 	return r
 }
 
-// peersOf are those whom a section asks.
-func (d *daemon) peersOf(s, main *config.Section) (peers []status.Peer) {
+// asks are the peers of a section.
+func (d *daemon) asks(s, main *config.Section) (peers []status.Peer) {
 	add := func(name, address, peer string) {
 		peers = append(peers, status.Peer{Name: name, Address: address, PeerState: d.recorder.Peer(s.Name, peer)})
 	}

@@ -292,3 +292,27 @@ func TestUnknownSendersSeeTheLineThatLetsThemIn(t *testing.T) {
 	assert.True(t, p.login(nas(port), "jdoe", userPass, "1").Accepted())
 	assert.Empty(t, p.state().Senders)
 }
+
+func TestHostileNamesHurtNobody(t *testing.T) {
+	l := newLab(t, users())
+	port, page := freePort(t), freePort(t)
+	p := l.run(strings.Replace(mainSection, "[main]\n", fmt.Sprintf("[main]\nstatus_address=127.0.0.1:%d\n", page), 1) +
+		noPrimary + l.section("radius_server_challenge", port))
+	names := []string{"<script>alert(1)</script>", "a\u202egnp.exe", "\x1b[2Jgone", strings.Repeat("W", 253), "\u200fאבג"}
+	for _, name := range names {
+		p.login(nas(port), name, userPass)
+	}
+	_, _, body := p.page(page, "?q=%3Cscript%3E", nil)
+	assert.Contains(t, body, "&lt;script&gt;alert(1)")
+	assert.Contains(t, body, `value="&lt;script&gt;"`)
+	assert.NotContains(t, body, "<script")
+	_, _, body = p.page(page, "", nil)
+	_, out := p.ask("status")
+	_, long := p.ask("explain", names[3])
+	assert.Contains(t, long, names[3])
+	for _, text := range []string{body, out} {
+		assert.NotContains(t, text, "\u202e")
+		assert.NotContains(t, text, "\x1b")
+	}
+	assert.Len(t, p.state().Logins, len(names))
+}

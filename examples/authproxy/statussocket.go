@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -171,7 +172,8 @@ func askAt(ctx context.Context, path, user string) (*status.Report, error) {
 	}
 	defer func() { _ = response.Body.Close() }()
 	report := &status.Report{}
-	if err := json.NewDecoder(response.Body).Decode(report); err != nil || response.StatusCode != http.StatusOK {
+	const most = 64 << 20
+	if err := json.NewDecoder(io.LimitReader(response.Body, most)).Decode(report); err != nil || response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("what listens on %s is no authproxy of this version: status %d: %w", path, response.StatusCode, err)
 	}
 	return report, nil

@@ -92,8 +92,8 @@ func sockets(path, set, logDir string) []string {
 	return append(paths, filepath.Join(logDir, name), filepath.Join(filepath.Dir(path), name))
 }
 
-// SetAt returns the line that sets a key, or 0 where the key has its default.
-func (s *Section) SetAt(name string) int { return s.values[name].line }
+// LineSet returns the line that sets a key, or 0 where none does.
+func (s *Section) LineSet(name string) int { return s.values[name].line }
 
 // Default returns what a key without a value counts as, or "".
 func (s *Section) Default(name string) string {

@@ -30,8 +30,8 @@ func TestADeviceHasTheNumberOfItsNetwork(t *testing.T) {
 		assert.Equal(t, want, s.NumberOf(netip.MustParseAddr(device)), device)
 	}
 	assert.Equal(t, 2, s.Free())
-	assert.Equal(t, 8, s.SetAt("radius_ip_3"))
-	assert.Zero(t, s.SetAt("failmode"))
+	assert.Equal(t, 8, s.LineSet("radius_ip_3"))
+	assert.Zero(t, s.LineSet("failmode"))
 	assert.Equal(t, "safe", s.Default("failmode"))
 
 	t.Setenv("RUNTIME_DIRECTORY", "/run/here:/run/there")

@@ -152,7 +152,7 @@ func known(s *config.Section, name string) *config.Section {
 
 // setting is a key with its value and its line.
 func (p Place) setting(s *config.Section, name string) string {
-	if line := s.SetAt(name); line > 0 {
+	if line := s.LineSet(name); line > 0 {
 		return fmt.Sprintf("%s (%s line %d)", short(s.Shown(name)), filepath.Base(p.File.Path), line)
 	}
 	return fmt.Sprintf("%s=%s, the default ([%s] does not set it)", name, s.Default(name), s.Name)
@@ -194,7 +194,7 @@ func (p Place) Advise(s *Sender) {
 	}
 	for i, line := range s.Lines {
 		key, _, _ := strings.Cut(line, "=")
-		if at := p.Section.SetAt(key); at > 0 {
+		if at := p.Section.LineSet(key); at > 0 {
 			s.Lines[i] = fmt.Sprintf("%s (%s line %d)", line, filepath.Base(p.File.Path), at)
 		}
 	}

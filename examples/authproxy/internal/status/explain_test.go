@@ -43,7 +43,7 @@ func TestARefusalNamesTheLineThatDecides(t *testing.T) {
 		},
 		{
 			"the service cannot be contacted, and the fail mode lets nobody in without it",
-			"the service could not be contacted, and failmode lets nobody in",
+			"the service cannot be contacted, and the fail mode lets nobody in without it",
 			[]string{"failmode=safe, the default ([radius_server_challenge] does not set it)"},
 		},
 		{
@@ -155,6 +155,7 @@ func TestTextForATerminal(t *testing.T) {
 		Waiting: []Waiting{{User: "jdoe", Factor: "push", Since: noon}}, Logins: r.Logins(10, Filter{}),
 		Senders:      []Sender{{Address: "198.51.100.7", Count: 3, Last: noon, Hint: "if this device may ask", Lines: []string{"a=1", "b=2"}}},
 		OtherDrops:   7,
+		Minutes:      []Minute{{Accepted: 1}, {FailedOpen: 2}},
 		Certificates: []Certificate{{Server: "dc1", Peer: FirstFactor, Expires: noon}},
 		Warnings:     []string{"authproxy.cfg:1: beware"},
 	}
@@ -163,13 +164,17 @@ func TestTextForATerminal(t *testing.T) {
 	for _, want := range []string{
 		"authproxy v1.2.3, serving for 1 h 1 min", "directory  dc1.example.com  down  last answer never", "dc1: connection refused, 1 min ago",
 		"1 min  jdoe  push", "jdoe  denied  not a member of security_group_dn", "if this device may ask: a=1 and b=2", "7 datagrams",
-		"RENEW IT", "beware",
+		"RENEW IT", "beware", "last hour: 1 let in, 0 denied, 0 failed, 2 let in without",
 	} {
 		assert.Contains(t, b.String(), want)
 	}
 	b.Reset()
 	require.NoError(t, Explain(&b, "jdoe", report.Logins))
 	assert.Contains(t, b.String(), "denied: not a member of security_group_dn\n  decided by security_group_dn=cn=vpn,dc=example,dc=com (authproxy.cfg line 10)\n")
+	b.Reset()
+	require.NoError(t, (&Report{Version: "\x1b[2J", Waiting: make([]Waiting, 60)}).WriteText(&b))
+	assert.NotContains(t, b.String(), "\x1b", "whatever answers at the socket")
+	assert.Contains(t, b.String(), "and 10 more")
 	b.Reset()
 	require.NoError(t, Explain(&b, "nobody", nil))
 	assert.Contains(t, b.String(), `no login of "nobody"`)

@@ -13,7 +13,7 @@ import (
 	"github.com/radmfa/radmfa/internal/names"
 )
 
-// The bounds of what is remembered of logins: at most 8 MiB.
+// The bounds of what is remembered of logins: about 10 MB at most.
 const (
 	maxLogins = 2000
 	maxSteps  = 6
@@ -81,14 +81,12 @@ func (l *Login) Outcome() string {
 
 // step notes the end of a stage before the last.
 func (l *Login) step(e radmfa.Event) {
-	if len(l.Steps) == maxSteps {
-		l.Steps = slices.Delete(l.Steps, 0, 1)
-	}
 	text := cmp.Or(e.Reason, e.StatusMessage)
 	if e.Err != nil {
 		text = strings.TrimPrefix(text+": "+e.Err.Error(), ": ")
 	}
-	l.Steps = append(l.Steps, Step{
+	kept := l.Steps[max(0, len(l.Steps)+1-maxSteps):]
+	l.Steps = append(slices.Clone(kept), Step{ // whoever has a copy of l goes on reading the old ones
 		Time: e.Time, Stage: string(e.Stage), Result: string(e.Result), Factor: string(e.Factor),
 		Text: short(text), Millis: e.Duration.Milliseconds(),
 	})
@@ -142,19 +140,11 @@ func (l *logins) add(login *Login) {
 	l.next = (l.next + 1) % maxLogins
 }
 
-func (l *logins) last(limit int, f Filter) []Login {
-	var found []*Login
-	for _, login := range l.ring {
-		if f.match(login) {
-			found = append(found, login)
-		}
-	}
-	slices.SortStableFunc(found, func(a, b *Login) int { return b.Time.Compare(a.Time) })
-	list := make([]Login, 0, min(limit, len(found)))
-	for _, login := range found[:min(limit, len(found))] {
-		c := *login
-		c.Steps, c.Decides = slices.Clone(login.Steps), slices.Clone(login.Decides)
-		list = append(list, c)
+// copies returns what is remembered. What a Login points to is never changed.
+func (l *logins) copies() []Login {
+	list := make([]Login, len(l.ring))
+	for i, login := range l.ring {
+		list[i] = *login
 	}
 	return list
 }

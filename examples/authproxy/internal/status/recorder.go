@@ -127,10 +127,14 @@ func (r *Recorder) Waiting(now time.Time) []Waiting {
 }
 
 // Logins returns at most limit of the last logins that match, the newest first.
+// Logins in flight do not wait for the search.
 func (r *Recorder) Logins(limit int, f Filter) []Login {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.logins.last(limit, f)
+	list := r.logins.copies()
+	r.mu.Unlock()
+	list = slices.DeleteFunc(list, func(l Login) bool { return !f.match(&l) })
+	slices.SortStableFunc(list, func(a, b Login) int { return b.Time.Compare(a.Time) })
+	return list[:min(limit, len(list))]
 }
 
 // Minutes returns how the logins of the last hour ended, the oldest minute first.

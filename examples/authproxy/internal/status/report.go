@@ -30,6 +30,17 @@ type Report struct {
 	Warnings     []string      `json:"warnings"`
 }
 
+// Hour returns how many logins ended in the last hour.
+func (r *Report) Hour() (all Minute) {
+	for _, m := range r.Minutes {
+		all.Accepted += m.Accepted
+		all.FailedOpen += m.FailedOpen
+		all.Rejected += m.Rejected
+		all.Failed += m.Failed
+	}
+	return all
+}
+
 // Reload is how the last reload of the file ended.
 type Reload struct {
 	Time  time.Time `json:"time"`

@@ -7,14 +7,19 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/radmfa/radmfa/internal/clean"
 )
 
-// lastFailures is how many logins that failed are in the text.
-const lastFailures = 10
+// How many logins that failed, and people who are waited for, are in the text.
+const (
+	lastFailures = 10
+	mostWaiting  = 50
+)
 
 // WriteText writes the state for a terminal.
 func (r *Report) WriteText(w io.Writer) error {
-	t := &printer{tabs: tabwriter.NewWriter(w, 0, 8, 2, ' ', 0), now: r.Time}
+	t := newPrinter(r.Time)
 	t.line("authproxy %s, %s for %s (%s)", r.Version, r.State, Age(r.Time.Sub(r.Started)), r.Build)
 	t.line("configuration %s", r.Config)
 	if r.Reload != nil && r.Reload.Error != "" {
@@ -22,6 +27,8 @@ func (r *Report) WriteText(w io.Writer) error {
 	} else if r.Reload != nil {
 		t.line("reloaded %s", Ago(r.Time, r.Reload.Time))
 	}
+	hour := r.Hour()
+	t.line("last hour: %d let in, %d denied, %d failed, %d let in without a second factor", hour.Accepted, hour.Rejected, hour.Failed, hour.FailedOpen)
 	for i := range r.Sections {
 		t.section(&r.Sections[i])
 	}
@@ -33,27 +40,34 @@ func (r *Report) WriteText(w io.Writer) error {
 	for _, warning := range r.Warnings {
 		t.line("  %s", warning)
 	}
-	return cmp.Or(t.err, t.tabs.Flush())
+	return t.write(w)
 }
 
-// printer writes lines whose columns tabs separate, until an error.
+// printer collects lines whose columns tabs separate.
 type printer struct {
+	text strings.Builder
 	tabs *tabwriter.Writer
 	now  time.Time
-	err  error
 }
 
-func (t *printer) line(format string, args ...any) {
-	if t.err == nil {
-		_, t.err = fmt.Fprintf(t.tabs, format+"\n", args...)
-	}
+func newPrinter(now time.Time) *printer {
+	t := &printer{now: now}
+	t.tabs = tabwriter.NewWriter(&t.text, 0, 8, 2, ' ', 0)
+	return t
 }
+
+// write writes what was collected, and nothing that moves a cursor.
+func (t *printer) write(w io.Writer) error {
+	_ = t.tabs.Flush() // a Builder takes all
+	_, err := io.WriteString(w, clean.Text(t.text.String()))
+	return err
+}
+
+func (t *printer) line(format string, args ...any) { _, _ = fmt.Fprintf(t.tabs, format+"\n", args...) }
 
 // title begins a list that is not empty. It ends the columns of the one before.
 func (t *printer) title(title string, n int) {
-	if t.err == nil {
-		t.err = t.tabs.Flush()
-	}
+	_ = t.tabs.Flush()
 	if n > 0 {
 		t.line("\n%s", title)
 	}
@@ -73,8 +87,11 @@ func (t *printer) section(s *Section) {
 
 func (t *printer) waiting(list []Waiting) {
 	t.title("waiting for people", len(list))
-	for _, w := range list {
+	for _, w := range list[:min(len(list), mostWaiting)] {
 		t.line("  %s\t%s\t%s\t[%s]\tfrom %s\t%s", Age(t.now.Sub(w.Since)), w.User, w.Factor, w.Section, w.NAS, w.Says)
+	}
+	if more := len(list) - mostWaiting; more > 0 {
+		t.line("  and %d more", more)
 	}
 }
 
@@ -117,7 +134,7 @@ var peerWords = map[string]string{FirstFactor: "first factor", Service: "service
 
 // Explain writes the last logins of a user in words.
 func Explain(w io.Writer, user string, logins []Login) error {
-	t := &printer{tabs: tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)}
+	t := newPrinter(time.Time{})
 	if len(logins) == 0 {
 		t.line("no login of %q since the daemon started, or it is forgotten: %d are remembered in all", user, maxLogins)
 	}
@@ -127,7 +144,7 @@ func Explain(w io.Writer, user string, logins []Login) error {
 		}
 		t.login(&logins[i])
 	}
-	return cmp.Or(t.err, t.tabs.Flush())
+	return t.write(w)
 }
 
 func (t *printer) login(l *Login) {

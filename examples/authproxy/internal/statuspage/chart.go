@@ -33,14 +33,11 @@ type part struct {
 	Y, Height float64
 }
 
-func newChart(minutes []status.Minute) chart {
-	c := chart{Width: barWidth * len(minutes), Height: chartHeight, Half: chartHeight / 2, Most: 1}
+func newChart(r *status.Report) chart {
+	minutes := r.Minutes
+	c := chart{Width: barWidth * len(minutes), Height: chartHeight, Half: chartHeight / 2, Most: 1, Totals: r.Hour()}
 	for _, m := range minutes {
 		c.Most = max(c.Most, m.Total())
-		c.Totals.Accepted += m.Accepted
-		c.Totals.FailedOpen += m.FailedOpen
-		c.Totals.Rejected += m.Rejected
-		c.Totals.Failed += m.Failed
 	}
 	for i, m := range minutes {
 		if m.Total() > 0 {

@@ -2,6 +2,7 @@ package statuspage
 
 import (
 	"cmp"
+	"fmt"
 	"html/template"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,8 @@ type view struct {
 	Chart   chart
 	Trouble []string // what to look at first
 	Results []result // that can be chosen
+
+	MoreWaiting int // pushes, besides those that are shown
 }
 
 type result struct{ Value, Words string }
@@ -26,8 +29,14 @@ var results = []result{
 	{"challenged", "asked"}, {"ignored", "no reply"},
 }
 
+// mostWaiting is how many pushes the page shows.
+const mostWaiting = 50
+
 func newView(r *status.Report, f status.Filter) *view {
-	return &view{Report: r, Filter: f, Chart: newChart(r.Minutes), Trouble: trouble(r), Results: results}
+	v := &view{Report: r, Filter: f, Chart: newChart(r), Trouble: trouble(r), Results: results}
+	v.MoreWaiting = max(0, len(r.Waiting)-mostWaiting)
+	r.Waiting = r.Waiting[:len(r.Waiting)-v.MoreWaiting]
+	return v
 }
 
 // trouble is what an operator should look at first.
@@ -38,7 +47,13 @@ func trouble(r *status.Report) (list []string) {
 	if r.Reload != nil && r.Reload.Error != "" {
 		list = append(list, "The last reload failed "+status.Ago(r.Time, r.Reload.Time)+"; the configuration of before is kept: "+r.Reload.Error)
 	}
+	if n := r.Hour().FailedOpen; n > 0 {
+		list = append(list, fmt.Sprintf("%d logins of the last hour were let in without a second factor.", n))
+	}
 	for _, s := range r.Sections {
+		if s.Room > 0 && s.Open >= s.Room*9/10 {
+			list = append(list, fmt.Sprintf("[%s] %d of %d challenges are open; when all are, new logins get no reply.", s.Name, s.Open, s.Room))
+		}
 		for _, p := range s.Peers {
 			if p.State == status.Down || p.State == status.Refusing {
 				list = append(list, "["+s.Name+"] "+p.Name+" "+p.Address+" is "+p.State+": "+p.Error)
