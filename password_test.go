@@ -172,7 +172,7 @@ func TestTheNASIsAskedToHideTheNewPassword(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, rfc2869.Prompt_Value_NoEcho, prompt)
 			if answer == "push" {
-				reply.Packet.Del(rfc2869.Prompt_Type)
+				reply.Del(rfc2869.Prompt_Type)
 			}
 		}
 	})

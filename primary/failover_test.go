@@ -167,8 +167,10 @@ func (c changer) Authenticate(ctx context.Context, r *primary.Request) (*primary
 	return result, err
 }
 
-func (c changer) ChangePassword(_ context.Context, r *primary.Request, newPassword radius.Secret) error {
+func (c changer) ChangePassword(ctx context.Context, r *primary.Request, newPassword radius.Secret) error {
 	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
 	case string(r.State) != "inner" || r.Password != c.users[r.Username]:
 		return &primary.Rejection{Reason: "another's"}
 	case len(newPassword) < 8:
@@ -199,6 +201,13 @@ func TestFailoverChangesThePasswordWhereItMust(t *testing.T) {
 		request.State = []byte(state)
 		assert.Error(t, f.ChangePassword(t.Context(), request, "long enough"), "%q", state)
 	}
+}
+
+func TestFailoverKeepsTheContractOfPasswordChanger(t *testing.T) {
+	primarytest.TestPasswordChanger(t, primarytest.Change{
+		Changer:  failover(down, changer{primarytest.Users{"jdoe": "old"}}),
+		Username: "jdoe", Password: "old", New: "long enough", Refused: "short",
+	})
 }
 
 func TestFailoverPromisesNoChangeThatCannotBeMade(t *testing.T) {

@@ -176,6 +176,7 @@ func slapdUsers() []slapdUser {
 		{name: "grace", extra: fmt.Sprintf(policy, "gracing") + changedLongAgo},
 		{name: "reset", extra: "pwdReset: TRUE\n"},
 		{name: "change1", extra: fmt.Sprintf(policy, "strict") + "pwdReset: TRUE\n"},
+		{name: "change4", extra: fmt.Sprintf(policy, "strict") + "pwdReset: TRUE\n"},
 		{name: "change2", extra: "pwdReset: TRUE\n"},
 		{name: "change3", extra: fmt.Sprintf(policy, "fixed") + "pwdReset: TRUE\n"},
 		{name: "brute", extra: fmt.Sprintf(policy, "lockafter3")},

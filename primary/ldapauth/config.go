@@ -227,6 +227,9 @@ func (d *directory) newHost(name string) (*host, error) {
 			port = ldap.DefaultLdapsPort
 		}
 	}
+	if d.AllowPasswordChange && (port == "3268" || port == "3269") {
+		return nil, fmt.Errorf("field Hosts holds %q, the global catalog, which changes no passwords as AllowPasswordChange wants: use port 389 or 636", name)
+	}
 	h := &host{dir: d, addr: net.JoinHostPort(server, port)}
 	for i := range h.pool {
 		h.pool[i].idleTimeout = cmp.Or(d.IdleTimeout, DefaultIdleTimeout)

@@ -20,8 +20,11 @@ import (
 
 func TestWrongFieldsAreNamed(t *testing.T) {
 	for want, spoil := range map[string]func(*Authenticator){
-		"Hosts is empty":                 func(a *Authenticator) { a.Hosts = nil },
-		"Transport sets what ldaps://":   func(a *Authenticator) { a.Hosts = []string{"ldaps://dc1"} },
+		"Hosts is empty":               func(a *Authenticator) { a.Hosts = nil },
+		"Transport sets what ldaps://": func(a *Authenticator) { a.Hosts = []string{"ldaps://dc1"} },
+		"the global catalog": func(a *Authenticator) {
+			a.Hosts, a.AllowPasswordChange, a.Transport = []string{"dc1:3269"}, true, LDAPS
+		},
 		"BaseDN is empty":                func(a *Authenticator) { a.BaseDN = "" },
 		`BaseDN "example.com" is no DN`:  func(a *Authenticator) { a.BaseDN = "example.com" },
 		"ServiceUser is not":             func(a *Authenticator) { a.ServiceUser = "" },

@@ -9,6 +9,7 @@ import (
 
 	"github.com/radmfa/radmfa/internal/ldaptest"
 	"github.com/radmfa/radmfa/primary"
+	"github.com/radmfa/radmfa/primary/primarytest"
 	"github.com/radmfa/radmfa/radius"
 )
 
@@ -50,6 +51,14 @@ func TestActiveDirectoryPasswordsAreChanged(t *testing.T) {
 			require.NoError(t, login(t, a, "change1", password))
 		})
 	}
+	t.Run("the contract", func(t *testing.T) {
+		a := adAuth(t, s)
+		a.AllowPasswordChange = true
+		require.NoError(t, s.MustChange("change1", "third-pw"))
+		primarytest.TestPasswordChanger(t, primarytest.Change{
+			Changer: a, Username: "change1", Password: "third-pw", New: "fourth-pw", Refused: "x",
+		})
+	})
 	t.Run("expired", func(t *testing.T) {
 		a := adAuth(t, s)
 		a.AllowPasswordChange = true
@@ -109,6 +118,10 @@ func TestOpenLDAPPasswordsAreChanged(t *testing.T) {
 	require.NoError(t, a.ChangePassword(t.Context(), r, "päss-€-word"))
 	require.NoError(t, login(t, a, "change1", "päss-€-word"))
 	assert.Empty(t, refusedChange(t, a, r, "another-pw"), "the old password is no longer right")
+
+	primarytest.TestPasswordChanger(t, primarytest.Change{
+		Changer: a, Username: "change4", Password: "change4-pw", New: "another-pw", Refused: "short",
+	})
 
 	r = demanded(t, a, "change2", "change2-pw")
 	require.NoError(t, a.ChangePassword(t.Context(), r, "other"), "no policy")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/radmfa/radmfa/primary"
 	"github.com/radmfa/radmfa/primary/ldapauth/ldapauthtest"
+	"github.com/radmfa/radmfa/primary/primarytest"
 	"github.com/radmfa/radmfa/radius"
 )
 
@@ -64,6 +65,17 @@ func TestAPasswordIsChanged(t *testing.T) {
 			for _, secret := range []string{"jdoe-pw", "short", "new-secret"} {
 				assert.NotContains(t, log.String(), secret)
 			}
+		})
+	}
+}
+
+func TestKeepsTheContractOfPasswordChanger(t *testing.T) {
+	for _, activeDirectory := range []bool{true, false} {
+		changing(t, activeDirectory, func(t *testing.T, auth *Authenticator, _, b *ldapauthtest.Directory) {
+			b.Down.Store(true)
+			primarytest.TestPasswordChanger(t, primarytest.Change{
+				Changer: auth, Username: "jdoe", Password: "jdoe-pw", New: "new-secret", Refused: "short",
+			})
 		})
 	}
 }
