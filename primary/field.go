@@ -62,7 +62,7 @@ func (e *fieldError) in(words func(string) string) string {
 		}
 		return field
 	})
-	return fmt.Errorf(format, e.args...).Error() //nolint:err113,govet // the format is the caller's
+	return fmt.Errorf(format, e.args...).Error() //nolint:err113 // the format is the caller's
 }
 
 // fieldErrors returns those in the tree of err.

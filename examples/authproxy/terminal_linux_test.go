@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -100,6 +101,14 @@ func TestLoginCommandHidesThePassword(t *testing.T) {
 	require.NoError(t, cmd.Wait())
 	assert.NotContains(t, s.screen.String(), userPass)
 	assert.True(t, s.echoes())
+
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	shown := regexp.MustCompile(`(127\.0\.0\.1:|after )\S+`).ReplaceAllString(strings.ReplaceAll(s.screen.String(), "\r", ""), "$1")
+	printed := regexp.MustCompile(`(127\.0\.0\.1:|after )\S+`).ReplaceAllString(string(readme), "$1")
+	for line := range strings.Lines(shown) {
+		assert.Contains(t, printed, strings.TrimRight("    "+line, " \n"), "README.md shows the same")
+	}
 }
 
 func TestCtrlCAtThePasswordRestoresTheEcho(t *testing.T) {
@@ -137,7 +146,6 @@ func TestADaemonAtATerminalSaysWhatItDoes(t *testing.T) {
 	s.shows("stopping when the logins in flight have ended")
 	require.NoError(t, <-login)
 	require.NoError(t, cmd.Wait())
-	t.Log(s.screen.String())
 }
 
 func TestAPortThatCannotBeOpenedIsExplained(t *testing.T) {
