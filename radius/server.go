@@ -68,7 +68,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	closed  bool
-	sockets map[*udpSocket]struct{}
+	sockets map[*socket]struct{}
 	signers signers
 
 	handled, joined, repeated, statuses, forgotten atomic.Uint64
@@ -124,27 +124,38 @@ func (s *Server) Serve(conn net.PacketConn) error {
 		return errors.New("radius: Server needs Clients and a Handler")
 	}
 	socket := s.newSocket(conn)
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
+	if !s.add(socket.socket) {
 		_ = conn.Close()
 		return ErrServerClosed
 	}
-	if s.sockets == nil {
-		s.sockets = make(map[*udpSocket]struct{})
-	}
-	s.sockets[socket] = struct{}{}
-	s.mu.Unlock()
-
 	s.growReadBuffer(conn)
-	err := socket.read()
-	if err != nil { // nothing can be sent any more either
-		socket.cancel()
-		_ = socket.stop(context.Background())
-	}
-	<-socket.done
+	return s.end(socket.socket, socket.read())
+}
+
+// add reports whether the socket may be read, since the server is not closed.
+func (s *Server) add(sock *socket) bool {
 	s.mu.Lock()
-	delete(s.sockets, socket)
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	if s.sockets == nil {
+		s.sockets = make(map[*socket]struct{})
+	}
+	s.sockets[sock] = struct{}{}
+	return true
+}
+
+// end waits for the handlers of a socket of which nothing is read any more. It
+// returns the error of Serve for that of reading.
+func (s *Server) end(sock *socket, err error) error {
+	if err != nil { // nothing can be sent any more either
+		sock.cancel()
+		_ = sock.stop(context.Background())
+	}
+	<-sock.done
+	s.mu.Lock()
+	delete(s.sockets, sock)
 	s.mu.Unlock()
 	if err == nil {
 		err = ErrServerClosed
@@ -177,17 +188,17 @@ func (s *Server) Close() error {
 }
 
 // close makes Serve refuse new connections, and returns those being served.
-func (s *Server) close() []*udpSocket {
+func (s *Server) close() []*socket {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
 	return s.running()
 }
 
-func (s *Server) running() []*udpSocket {
+func (s *Server) running() []*socket {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]*udpSocket, 0, len(s.sockets))
+	list := make([]*socket, 0, len(s.sockets))
 	for socket := range s.sockets {
 		list = append(list, socket)
 	}
