@@ -90,6 +90,7 @@ server default {
 		ipaddr = 127.0.0.1
 		port = @port@
 	}
+	@radsec@
 	authorize {
 		Autz-Type Status-Server {
 			@sign@
@@ -198,7 +199,7 @@ twomsg Auth-Type := Reject
 `
 
 // writeFiles makes the configuration directory.
-func writeFiles(dir string, port int, config Config) error {
+func writeFiles(dir string, port int, config Config, radsec string) error {
 	signature := sign
 	if config.Unsigned {
 		signature = ""
@@ -207,7 +208,7 @@ func writeFiles(dir string, port int, config Config) error {
 		"users":      users + longUsers(),
 		"dictionary": dictionary,
 		"radiusd.conf": strings.NewReplacer("@dir@", filepath.ToSlash(dir), "@port@", fmt.Sprint(port),
-			"@secret@", string(config.Secret), "@sign@", signature, "@libdir@", libdir()).Replace(configuration),
+			"@secret@", string(config.Secret), "@sign@", signature, "@libdir@", libdir(), "@radsec@", radsec).Replace(configuration),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			return err
