@@ -215,8 +215,11 @@ func (in *incoming) attempt(r *Request) string {
 
 // deviceOf identifies the device that a client is or belongs to.
 func deviceOf(c *radius.Client) string {
-	if c.Device != "" {
+	switch {
+	case c.Device != "":
 		return c.Device
+	case c.TLSName != "":
+		return c.TLSName
 	}
 	return c.Prefix.String()
 }
