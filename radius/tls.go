@@ -221,7 +221,7 @@ func (l *tlsListener) wake() {
 func (l *tlsListener) close() {
 	var wg sync.WaitGroup
 	for _, c := range l.connections() {
-		wg.Go(c.close)
+		wg.Go(c.end)
 	}
 	wg.Wait()
 }

@@ -490,7 +490,7 @@ func TestTLSHandlersOutliveConnections(t *testing.T) {
 		assert.Zero(t, l.server.Stats().Connections)
 		lines := l.log.lines(t)
 		require.Len(t, lines, 1)
-		assert.Equal(t, "the client has closed the connection", lines[0]["error"])
+		assert.Equal(t, "the peer has closed the connection", lines[0]["error"])
 	})
 }
 
