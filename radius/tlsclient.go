@@ -56,6 +56,8 @@ type result struct {
 // lost is why a connection is done.
 type lost struct{ error }
 
+func (l lost) Unwrap() error { return l.error }
+
 var (
 	errConnecting = errors.New("the connection is not open yet")
 	errSilent     = errors.New("the server answers nothing on its connection, Status-Server neither")

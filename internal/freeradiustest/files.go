@@ -46,6 +46,13 @@ client loopback {
 	secret = "@secret@"
 	require_message_authenticator = yes
 }
+clients radsec {
+	client loopback {
+		ipaddr = 127.0.0.0/8
+		proto = tls
+		secret = radsec
+	}
+}
 thread pool {
 	start_servers = 8
 	max_servers = 8

@@ -38,13 +38,6 @@ func listenTLS(t testing.TB, files radsectest.Files) (text, address string) {
 			lifetime = 0
 			idle_timeout = 30
 		}
-	}
-	clients radsec {
-		client loopback {
-			ipaddr = 127.0.0.0/8
-			proto = tls
-			secret = radsec
-		}
 	}`, port, tlsFiles(files)), address
 }
 

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// Network is a network of streams in memory, for testing/synctest. Nothing is
-// buffered: a write waits for the reader. The zero value is ready.
+// Network is a network of streams in memory, for testing/synctest. As in a kernel,
+// 64 KiB may wait for their reader. The zero value is ready.
 type Network struct {
 	mu        sync.Mutex
 	listeners map[string]*listener
@@ -46,10 +46,10 @@ func (n *Network) Dialer(ip string) func(ctx context.Context, network, address s
 		if l == nil {
 			return nil, refused
 		}
-		here, there := net.Pipe()
+		out, in := newPipe(), newPipe()
 		select {
-		case l.accepted <- conn{there, addr(address), local}:
-			return conn{here, local, addr(address)}, nil
+		case l.accepted <- &conn{r: out, w: in, local: addr(address), remote: local}:
+			return &conn{r: in, w: out, local: local, remote: addr(address)}, nil
 		case <-l.closed:
 			return nil, refused
 		case <-ctx.Done():
@@ -90,15 +90,6 @@ func (l *listener) Close() error {
 }
 
 func (l *listener) Addr() net.Addr { return addr(l.address) }
-
-// conn is one end of a pipe, with addresses.
-type conn struct {
-	net.Conn
-	local, remote addr
-}
-
-func (c conn) LocalAddr() net.Addr  { return c.local }
-func (c conn) RemoteAddr() net.Addr { return c.remote }
 
 type addr string
 
