@@ -113,9 +113,14 @@ func (s *stream) write() {
 			return
 		}
 		_ = s.raw.SetWriteDeadline(time.Now().Add(writeTimeout))
-		if _, err := s.tls.Write(batch); err != nil {
-			s.fail(err)
-			return
+		// Each packet gets a TLS record of its own: FreeRADIUS 3.2 takes one from each.
+		for rest := batch; len(rest) > 0; {
+			length := binary.BigEndian.Uint16(rest[2:4])
+			if _, err := s.tls.Write(rest[:length]); err != nil {
+				s.fail(err)
+				return
+			}
+			rest = rest[length:]
 		}
 	}
 }

@@ -247,7 +247,7 @@ func TestTLSServersAreVerified(t *testing.T) {
 // loginsOverTLS tries users of freeradiustest.
 func loginsOverTLS(t *testing.T, address string, config *tls.Config) {
 	t.Helper()
-	a := &radiusauth.Authenticator{Servers: []radiusauth.Server{{Address: address, TLS: config}}, PassThroughAll: true, Tries: 5}
+	a := &radiusauth.Authenticator{Servers: []radiusauth.Server{{Address: address, TLS: config}}, PassThroughAll: true, Interval: time.Second, Tries: 5}
 	defer func() { assert.NoError(t, a.Close()) }()
 	authenticate := func(username, password string, state []byte) (*primary.Result, error) {
 		return a.Authenticate(t.Context(), &primary.Request{Username: username, Password: radius.Secret(password), State: state})
@@ -280,6 +280,11 @@ func TestTLSWithFreeRADIUS(t *testing.T) {
 	ca := radsectest.NewCA(t)
 	files := ca.Write("localhost", "127.0.0.1")
 	server := freeradiustest.Start(t, freeradiustest.Config{TLS: &files})
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(server.Log())
+		}
+	})
 	loginsOverTLS(t, server.TLSAddr, ca.Config(ownName))
 }
 
