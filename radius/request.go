@@ -63,6 +63,9 @@ func (r *request) run() {
 	r.remote = net.UDPAddr{IP: ip, Port: int(source.Port()), Zone: source.Addr().Zone()}
 	r.wire.parse(&r.packet, r.key.secret, &r.room)
 	in := Request{LocalAddr: r.dispatcher.local, RemoteAddr: &r.remote, Packet: &r.packet}
+	if r.peer.conn != nil {
+		in.RemoteAddr = (*net.TCPAddr)(&r.remote)
+	}
 	defer r.end()
 	r.dispatcher.server.Handler.ServeRADIUS(r, in.WithContext(r))
 }
