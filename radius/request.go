@@ -42,6 +42,13 @@ func ClientOf(ctx context.Context) *Client {
 	return c
 }
 
+// WithClient returns a context whose ClientOf is c, for tests of handlers and for
+// transports that do all that a Server does: verify and deduplicate requests, copy
+// Proxy-States, and sign, remember and repeat replies.
+func WithClient(ctx context.Context, c *Client) context.Context {
+	return context.WithValue(ctx, clientKey{}, c)
+}
+
 // Value implements context.Context for ClientOf.
 func (r *request) Value(key any) any {
 	if key == (clientKey{}) {
