@@ -6,12 +6,14 @@ import (
 	"net"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	layeh "layeh.com/radius"
+	"layeh.com/radius/rfc2865"
+
 	"github.com/radmfa/radmfa"
 	"github.com/radmfa/radmfa/duo/duotest"
 	"github.com/radmfa/radmfa/primary"
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-	"layeh.com/radius/rfc2865"
 )
 
 // A transport that neither verifies nor signs gets nobody in, and its owner is
