@@ -53,6 +53,8 @@ func TestStatusShowsTheRunningDaemon(t *testing.T) {
 	asked := p.login(nas(port), "slow", userPass)
 	go func() { _, _ = nas(port).Answer(context.Background(), asked, "push") }()
 	require.Eventually(t, func() bool { return len(p.state().Waiting) == 1 }, 10*time.Second, 50*time.Millisecond)
+	_, waiting := p.ask("explain", "slow")
+	assert.Contains(t, waiting, "under way: waits for the user: push")
 	stranger := nas(port)
 	stranger.Secret = "not-the-secret-of-it"
 	stranger.Exchanger.Tries = 1
@@ -61,7 +63,7 @@ func TestStatusShowsTheRunningDaemon(t *testing.T) {
 	exit, out := p.ask("status")
 	assert.Zero(t, exit)
 	for _, want := range []string{
-		"authproxy v1.2.3-test, serving", "[radius_server_challenge] on ", "1 requests wait",
+		"authproxy v1.2.3-test, serving", "[radius_server_challenge] on ", "requests waiting: 1",
 		"service  " + l.host + "  up", "waiting for people", "slow  push", "denied  too many wrong passcodes",
 		"bad Message-Authenticator", "the shared secret of the device is another one, in [radius_server_challenge]: radius_secret_1=... (authproxy.cfg line ",
 		"certificates", "warnings of the configuration",
