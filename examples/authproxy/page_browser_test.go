@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -33,11 +32,7 @@ func TestThePageOfTheProgramInABrowser(t *testing.T) {
 	assert.True(t, p.login(device, "locked", userPass).Rejected())
 	assert.True(t, p.login(device, "backup", userPass).Accepted())
 	assert.True(t, p.login(device, "<script>alert(1)</script>", userPass).Challenged())
-	asked := p.login(device, "slow", userPass)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() { _, _ = device.Answer(ctx, asked, "push") }()
-	require.Eventually(t, func() bool { return len(p.state().Waiting) == 1 }, 10*time.Second, 50*time.Millisecond)
+	p.pushes(port, "slow")
 
 	tab := browser.Open(t, fmt.Sprintf("http://localhost:%d/", page), chromiumtest.View{Width: 1280, Height: 900})
 	tab.WaitText("section[aria-label=Waiting]", "slow")
