@@ -20,6 +20,8 @@ const (
 	StagePreauth Stage = "preauth" // the service was asked what is to be done
 	StageAuth    Stage = "auth"    // the service was asked for a factor
 	StageLogin   Stage = "login"   // the Access-Request was answered
+
+	StagePassword Stage = "password" // the first factor was asked to change a password
 )
 
 // Result is how a stage ended.

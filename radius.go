@@ -21,10 +21,9 @@ import (
 // request must come from the transport of package radius, which has verified it
 // and signs the reply.
 func (s *Server) ServeRADIUS(w radius.ResponseWriter, r *radius.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), s.authTimeout())
-	defer cancel()
 	in := incoming{server: s, packet: r.Packet}
-	l := s.newLogin(ctx, in.request(ctx, r.RemoteAddr))
+	l := s.newLogin(r.Context(), in.request(r.Context(), r.RemoteAddr))
+	defer l.until.end()
 	if in.problem != "" {
 		l.reject(CauseBadRequest, "", in.problem)
 	} else {
@@ -64,19 +63,24 @@ func (d *decision) packet(request *radius.Packet) (*radius.Packet, error) {
 		code = radius.CodeAccessChallenge
 	}
 	p := request.Response(code)
+	own := make([]radius.AVP, 0, len(d.Messages)+1)
+	for _, m := range d.Messages {
+		own = append(own, radius.AVP{Type: rfc2865.ReplyMessage_Type, Attribute: radius.Attribute(m)})
+	}
+	if d.State != "" {
+		own = append(own, radius.AVP{Type: rfc2865.State_Type, Attribute: radius.Attribute(d.State)})
+	}
+	p.Attributes = make(radius.Attributes, 0, len(d.Attributes)+len(own))
 	if len(d.Attributes) > 0 {
 		permitted := radius.ReplyAttributes(code, d.Attributes)
 		attributes, err := radius.EncryptKeys(permitted, radius.Secret(request.Secret), request.Authenticator)
 		if err != nil {
 			return nil, err
 		}
-		p.Attributes = attributes
+		p.Attributes = append(p.Attributes, attributes...)
 	}
-	for _, m := range d.Messages {
-		p.Add(rfc2865.ReplyMessage_Type, radius.Attribute(m))
-	}
-	if d.State != "" {
-		p.Add(rfc2865.State_Type, radius.Attribute(d.State))
+	for i := range own {
+		p.Attributes = append(p.Attributes, &own[i])
 	}
 	return p, radius.Fits(p, request)
 }
@@ -91,9 +95,10 @@ type incoming struct {
 // request takes out of the packet what a login needs.
 func (in *incoming) request(ctx context.Context, from net.Addr) *Request {
 	r := &Request{NAS: addrOf(from), Packet: in.packet, State: string(rfc2865.State_Get(in.packet))}
-	r.Device = r.NAS.String()
 	if client := radius.ClientOf(ctx); client != nil {
-		r.Client, r.Device = client.String(), deviceOf(client)
+		r.Client, r.Device = client.String(), client.ID()
+	} else {
+		r.Device = r.NAS.String()
 	}
 	r.Username = in.username()
 	r.Password = in.password()
@@ -182,10 +187,11 @@ func (in *incoming) has(t radius.Type) bool {
 // It is empty when nothing in the request tells one attempt of a user from
 // another.
 func (in *incoming) attempt(r *Request) string {
-	h := sha256.New()
+	var room [512]byte
+	text := room[:0]
 	add := func(t radius.Type, value []byte) {
-		h.Write(binary.BigEndian.AppendUint32([]byte{byte(t)}, uint32(len(value))))
-		h.Write(value)
+		text = binary.BigEndian.AppendUint32(append(text, byte(t)), uint32(len(value)))
+		text = append(text, value...)
 	}
 	add(0, []byte(r.Device))
 	add(rfc2865.UserPassword_Type, []byte(r.Password))
@@ -210,15 +216,8 @@ func (in *incoming) attempt(r *Request) string {
 	if chap && !challenge { // it proves the password for this Authenticator only
 		add(rfc2865.CHAPChallenge_Type, in.packet.Authenticator[:])
 	}
-	return string(h.Sum(nil))
-}
-
-// deviceOf identifies the device that a client is or belongs to.
-func deviceOf(c *radius.Client) string {
-	if c.Device != "" {
-		return c.Device
-	}
-	return c.Prefix.String()
+	sum := sha256.Sum256(text)
+	return string(sum[:])
 }
 
 func zero(value radius.Attribute) bool {

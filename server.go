@@ -142,9 +142,9 @@ type Server struct {
 	transport  *radius.Server
 	memory     challenge.MemoryStore // the Store where none is given
 	remembered challenge.MemoryStore // the same for Remember
-	ownSecret  struct {
+	sealers    struct {
 		sync.Once
-		key radius.Secret
+		cluster, own *sealer
 	}
 	presence  presence
 	open      openChallenges
@@ -329,18 +329,21 @@ func (s *Server) agreed() challenge.Shared {
 	return store
 }
 
-// secret seals what has a guessable id: the ClusterKey, or without one a secret
-// of this process.
-func (s *Server) secret() radius.Secret {
-	if s.ClusterKey != "" {
-		return s.ClusterKey
+// box returns what seals an id's content in the Store. Without a ClusterKey a
+// secret of this process hides the ids of remembered logins, which can be guessed.
+func (s *Server) box(purpose, id string) box {
+	s.sealers.Do(func() {
+		s.sealers.cluster = newSealer(s.ClusterKey)
+		s.sealers.own = s.sealers.cluster
+		if s.ClusterKey == "" {
+			s.sealers.own = newSealer(radius.Secret(rand.Text()))
+		}
+	})
+	if purpose == purposeRemember {
+		return s.sealers.own.box(purpose, id)
 	}
-	s.ownSecret.Do(func() { s.ownSecret.key = radius.Secret(rand.Text()) })
-	return s.ownSecret.key
+	return s.sealers.cluster.box(purpose, id)
 }
-
-// box is newBox for an id that is random.
-func (s *Server) box(purpose, id string) (box, error) { return newBox(purpose, id, s.ClusterKey) }
 
 func (s *Server) authTimeout() time.Duration { return orDefault(s.AuthTimeout, defaultAuthTimeout) }
 

@@ -50,6 +50,20 @@ type Client struct {
 
 	// MessageAuthenticator says whether requests must be signed.
 	MessageAuthenticator MessageAuthenticatorPolicy
+
+	id string // what ID returns, if it is known already
+}
+
+// ID identifies the device that the client is, or that it belongs to: the Device,
+// or the Prefix where there is none.
+func (c *Client) ID() string {
+	switch {
+	case c.id != "":
+		return c.id
+	case c.Device != "":
+		return c.Device
+	}
+	return c.Prefix.String()
 }
 
 // String returns the Name, or the Prefix where there is none.
@@ -113,6 +127,7 @@ func (l Clients) Format(f fmt.State, _ rune) {
 
 func (l *Clients) add(prefix netip.Prefix, c Client) {
 	c.Prefix = prefix
+	c.id = c.ID()
 	l.byPrefix[prefix] = &c
 	lengths := &l.v6
 	if prefix.Addr().Is4() {

@@ -110,7 +110,9 @@ func (d *dispatcher) receive(datagram []byte, from peer) {
 		d.send(reply, from)
 	case fresh:
 		s.handled.Add(1)
-		d.start(&request{Context: d.ctx, dispatcher: d, peer: from, client: client, key: k, id: id, wire: w.clone()})
+		r := &request{Context: d.ctx, dispatcher: d, peer: from, client: client, key: k, id: id, wire: w}
+		r.wire.bytes = append(r.bytes[:0], w.bytes...) // the datagram's buffer is used again
+		d.start(r)
 	}
 }
 

@@ -303,7 +303,7 @@ func TestARequestPrintsNothing(t *testing.T) {
 	client := server.Clients.Client(netip.MustParseAddr("192.0.2.1"))
 	r := &request{Context: socket.ctx, dispatcher: socket.dispatcher, peer: peer{addr: netip.MustParseAddrPort("192.0.2.1:9")},
 		client: client, key: socket.keyOf(client), wire: w}
-	r.wire.parse(&r.packet, r.key.secret)
+	r.wire.parse(&r.packet, r.key.secret, new(room))
 	out := printed(t, r)
 	assert.Contains(t, out, "radius.request(192.0.2.1:9)")
 	for _, hidden := range []string{vectorSecret, "0123456789abcdef"} {

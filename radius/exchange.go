@@ -169,7 +169,7 @@ func (x *sending) accept(datagram []byte) (*Packet, error) {
 		return nil, errors.New("a reply came whose Message-Authenticator is wrong")
 	}
 	p := new(Packet)
-	w.clone().parse(p, x.key.secret)
+	w.clone().parse(p, x.key.secret, new(room))
 	return p, nil
 }
 

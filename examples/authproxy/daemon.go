@@ -26,6 +26,7 @@ type daemon struct {
 	stdout   io.Writer
 	metrics  *metrics
 	recorder *status.Recorder
+	peers    peers
 	stopping atomic.Bool
 	failed   chan error     // a listener that cannot go on
 	running  sync.WaitGroup // listeners, and instances that are replaced
@@ -55,7 +56,7 @@ func newDaemon(path string, stdout io.Writer) *daemon {
 		stores:    map[string]*challenge.MemoryStore{},
 	}
 	d.stopped, d.stop = context.WithCancel(context.Background())
-	d.metrics.registry.MustRegister(transport{d.current, d.store}, redisHealth{d.current})
+	d.metrics.registry.MustRegister(collector{d}, redisHealth{d.current})
 	return d
 }
 
@@ -123,7 +124,11 @@ func (d *daemon) listen(p *plan) error {
 		}
 		conn, err := net.ListenPacket("udp", addr)
 		if err != nil {
-			problems = append(problems, config.Problem{File: p.file.Path, Line: s.Line, Section: s.Name, Text: d.explain(addr, err)})
+			key := "port"
+			if errors.Is(err, syscall.EADDRNOTAVAIL) {
+				key = "interface"
+			}
+			problems = append(problems, config.Problem{File: p.file.Path, Line: s.LineOf(key), Section: s.Name, Key: key, Text: d.explain(addr, err)})
 			continue
 		}
 		p.conns[addr] = conn
@@ -140,10 +145,14 @@ func (d *daemon) listenWeb(p *plan) (err error) {
 	if d.web != nil && d.web.addr == addr {
 		return nil
 	}
-	if p.web, err = listenWeb(addr); err != nil && d.web != nil && samePort(addr, d.web.addr) {
-		return fmt.Errorf("%w: this process listens on %s; another address with the same port takes a restart", err, d.web.addr)
+	if p.web, err = listenWeb(addr); err == nil {
+		return nil
 	}
-	return err
+	hint := socketHint(addr, err)
+	if d.web != nil && samePort(addr, d.web.addr) {
+		hint = fmt.Sprintf("this process listens on %s; another address with the same port takes a restart", d.web.addr)
+	}
+	return config.Problems{{File: p.file.Path, Line: p.file.Main.LineOf("metrics_address"), Section: config.Main, Key: "metrics_address", Text: withHint(err, hint)}}
 }
 
 // build makes the instances. A section that says the same as before keeps its
@@ -176,10 +185,7 @@ func (d *daemon) explain(addr string, err error) string {
 			return fmt.Sprintf("%v: this process listens on %s; a change of interface takes a restart", err, old)
 		}
 	}
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Sprintf("%v: stop the program that holds the port, such as the replaced proxy, or set another port", err)
-	}
-	return err.Error()
+	return withHint(err, socketHint(addr, err))
 }
 
 func samePort(a, b string) bool {
@@ -205,6 +211,7 @@ func (d *daemon) discard(p *plan) {
 
 // apply puts a plan to work.
 func (d *daemon) apply(p *plan) {
+	d.metrics.loaded(nil)
 	oldLogs, oldWeb := d.logs, d.web
 	var retire []func()
 	d.mu.Lock()
@@ -221,7 +228,7 @@ func (d *daemon) apply(p *plan) {
 		}
 	}
 	for addr, conn := range p.conns {
-		l := newListener(addr, p.instances[addr], d.logs.Logger)
+		l := newListener(addr, p.instances[addr], d.logs.Logger, d.metrics.responded)
 		d.listeners[addr] = l
 		l.server.OnDrop = d.dropped(l)
 		d.serve(l, conn)
@@ -262,6 +269,7 @@ func (d *daemon) forget() {
 	maps.DeleteFunc(d.stores, func(section string, _ *challenge.MemoryStore) bool { return !sections[section] })
 	d.metrics.keep(sections)
 	d.recorder.Keep(sections)
+	d.peers.keep(sections)
 }
 
 // finish closes what was replaced. Each waits for its last request, and the logs
@@ -284,6 +292,10 @@ func (d *daemon) surroundings(l *logs) surroundings {
 		store:  func(section string) challenge.Shared { return d.store(section) },
 		observe: func(section string, e radmfa.Event) {
 			d.metrics.observe(section, e)
+			name, r := seen(e)
+			if before, changed := d.peers.note(section, name, r); changed {
+				tell(l.With("section", section), name, before, r, false)
+			}
 			if l.events == nil {
 				return
 			}
@@ -296,9 +308,9 @@ func (d *daemon) surroundings(l *logs) surroundings {
 			d.metrics.showed(section, peer, state)
 			d.recorder.Showed(section, peer, state, time.Now())
 		},
-		breaker: func(section string, up bool) {
-			d.metrics.setUp(section, peerService, up)
-			if up {
+		outage: func(section string, began bool) {
+			d.metrics.outOfReach(section, began)
+			if !began {
 				d.recorder.Answered(section, status.Service, time.Now())
 			}
 		},

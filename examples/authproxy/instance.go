@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/radmfa/radmfa"
 	"github.com/radmfa/radmfa/challenge"
@@ -30,11 +30,14 @@ type instance struct {
 	section *config.Section
 	server  *radmfa.Server
 	clients *radius.Clients
-	service *duo.Client
+	service tracedService
 	first   firstFactor
 	health  []string          // users of health checks
 	redis   *redisstore.Store // nil: challenges stay in this process
-	inUse   sync.WaitGroup    // requests
+	inUse   sync.WaitGroup    // requests and probes
+
+	clockReadAt atomic.Int64 // when the service's clock was read, in Unix nanoseconds
+	clockOff    atomic.Bool  // this machine's is, and it was said
 }
 
 // surroundings are what the instances of a process share.
@@ -48,8 +51,8 @@ type surroundings struct {
 	// certificate is told the certificate that somebody showed: "service" or
 	// "first_factor".
 	certificate func(section, peer string, state tls.ConnectionState)
-	// breaker is told whether the service of a section is up.
-	breaker func(section string, up bool)
+	// outage is told whether logins find the service of a section out of reach.
+	outage func(section string, began bool)
 }
 
 // discard are the surroundings of an instance that serves nobody.
@@ -60,7 +63,7 @@ func discard() surroundings {
 		observe:     func(string, radmfa.Event) {},
 		record:      func(*config.Section, radmfa.Event) {},
 		certificate: func(string, string, tls.ConnectionState) {},
-		breaker:     func(string, bool) {},
+		outage:      func(string, bool) {},
 	}
 }
 
@@ -72,7 +75,7 @@ func buildAll(file *config.File, around surroundings) ([]*instance, error) {
 	for _, s := range file.Servers {
 		i, err := build(s, file.Main, around)
 		if err != nil {
-			problems = append(problems, config.Problem{File: file.Path, Line: s.Line, Section: s.Name, Text: err.Error()})
+			problems = append(problems, problem(file, s, err))
 			continue
 		}
 		instances = append(instances, i)
@@ -99,11 +102,15 @@ func build(s, main *config.Section, around surroundings) (*instance, error) {
 		return nil, err
 	}
 	i.first = newFirstFactor(s, logger, func(state tls.ConnectionState) { around.certificate(s.Name, peerFirstFactor, state) })
-	i.service = serviceClient(s, main, logger, around)
+	words := serviceWords{s, main}
+	i.service = tracedService{
+		Client: serviceClient(s, main, logger, around, words), words: words,
+		certificate: func(state tls.ConnectionState) { around.certificate(s.Name, peerService, state) },
+	}
 	i.server = mfaServer(s)
 	i.server.Clients = i.clients
 	i.server.Primary = i.first
-	i.server.SecondFactor = tracedService{i.service, func(state tls.ConnectionState) { around.certificate(s.Name, peerService, state) }}
+	i.server.SecondFactor = i.service
 	i.server.Store = around.store(s.Name)
 	i.share(main)
 	i.server.Fallback = i.fallback(around)
@@ -208,7 +215,7 @@ var signaturePolicies = map[string]radius.MessageAuthenticatorPolicy{
 }
 
 // serviceClient is the client of the section's service.
-func serviceClient(s, main *config.Section, logger *slog.Logger, around surroundings) *duo.Client {
+func serviceClient(s, main *config.Section, logger *slog.Logger, around surroundings, words serviceWords) *duo.Client {
 	c := &duo.Client{
 		Host:           s.APIHost(),
 		IntegrationKey: s.Text("ikey"),
@@ -216,9 +223,9 @@ func serviceClient(s, main *config.Section, logger *slog.Logger, around surround
 		Timeout:        cmp.Or(s.Seconds("api_timeout"), -1),
 		TLSConfig:      &tls.Config{RootCAs: main.Certificates("http_ca_certs_file"), MinVersion: main.TLS("minimum_tls_version")},
 		OnOutage: func(open bool, cause error) {
-			around.breaker(s.Name, !open)
+			around.outage(s.Name, open)
 			if open {
-				logger.Warn("the service cannot be contacted", "failmode", s.Word("failmode"), "error", cause)
+				logger.Warn("the service cannot be contacted", "failmode", s.Word("failmode"), "error", words.err(cause))
 			} else {
 				logger.Info("the service can be contacted again")
 			}
@@ -231,21 +238,19 @@ func serviceClient(s, main *config.Section, logger *slog.Logger, around surround
 	return c
 }
 
-// tracedService is a client that tells of the certificates it was shown.
+// tracedService is a client that tells of the certificates it was shown, and of
+// the keys to look at.
 type tracedService struct {
 	*duo.Client
 	certificate func(tls.ConnectionState)
+	words       serviceWords
 }
 
-// Preauth comes first in every login, so it is what opens connections.
+// Preauth comes first in every login, so it is what opens connections, and what
+// wrong keys fail.
 func (t tracedService) Preauth(ctx context.Context, r *duo.PreauthRequest) (*duo.PreauthResponse, error) {
-	return t.Client.Preauth(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		TLSHandshakeDone: func(state tls.ConnectionState, err error) {
-			if err == nil {
-				t.certificate(state)
-			}
-		},
-	}), r)
+	response, err := t.Client.Preauth(tracedBy(ctx, t.certificate), r)
+	return response, t.words.err(err)
 }
 
 // renderer is the form of the menu.
@@ -323,19 +328,34 @@ type firstFactor interface {
 	primary.Authenticator
 	// check tries every server, and returns a line for each.
 	check(ctx context.Context) []finding
+	// probe asks whether any server is there, without a login. It cannot always
+	// tell.
+	probe(ctx context.Context) (known bool, err error)
+	// servers returns how each of them does.
+	servers() []serverStats
 	// forget forgets what was learnt about the servers, for a reload.
 	forget()
 	close()
 }
 
+// serverStats is how a server of a first factor does.
+type serverStats struct {
+	address    string
+	down       bool
+	failures   uint64
+	pooled     bool // it keeps connections
+	busy, idle int
+}
+
 // finding is what a check found out about one server.
 type finding struct {
 	text string
+	said string // what text says, and the beginning of err's text too
 	err  error
 }
 
 func newFinding(server string, works []string, err error) finding {
-	return finding{strings.Join(append([]string{server}, works...), "; "), err}
+	return finding{text: strings.Join(append([]string{server}, works...), "; "), said: server, err: err}
 }
 
 // noFirstFactor is for sections whose device checks the password.
@@ -344,6 +364,10 @@ type noFirstFactor struct{ primary.None }
 func (noFirstFactor) check(context.Context) []finding {
 	return []finding{{text: "none: the device checks the password"}}
 }
+
+func (noFirstFactor) probe(context.Context) (known bool, err error) { return true, nil }
+
+func (noFirstFactor) servers() []serverStats { return nil }
 
 func (noFirstFactor) forget() {}
 func (noFirstFactor) close()  {}

@@ -8,19 +8,18 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"strings"
 
 	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
 )
 
-// version is stamped by the build: -ldflags "-X main.version=v1.2.3".
-var version = ""
-
 const configName = "authproxy.cfg"
+
+// systemConfig is where the unit authproxy.service has it.
+const systemConfig = "/etc/authproxy/" + configName
 
 const usage = `usage: authproxy [command] [-config FILE]
 
@@ -29,10 +28,14 @@ Without a command it serves until it is told to stop. The commands are
   check      also try the directory, the RADIUS servers and the service
   status     show the state of the running daemon, with -json for programs
   explain    say why a user was let in or refused: authproxy explain USER
-  version    print the version
+  login      log a user in at the running daemon: authproxy login USER
+  start      start the service, by systemd or the service manager of Windows
+  stop       stop it, once the logins in flight have ended
+  restart    stop and start it
+  version    print version, system, Go and commit
 
 Without -config the file is authproxy.cfg in the working directory, or else
-conf/authproxy.cfg beside the program.
+conf/authproxy.cfg beside the program, or else /etc/authproxy/authproxy.cfg.
 `
 
 // The exit statuses.
@@ -52,13 +55,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
 		command, args = args[0], args[1:]
 	}
-	if command == "status" || command == "explain" {
+	switch command {
+	case "status", "explain":
 		return askDaemon(ctx, command, args, stdout, stderr)
+	case "login":
+		return login(ctx, args, os.Stdin, stdout, stderr)
+	case "start", "stop", "restart":
+		return manage(command, args, stdout, stderr)
 	}
 	flags := flag.NewFlagSet("authproxy", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() { _, _ = io.WriteString(stderr, usage) }
 	path := flags.String("config", "", "")
+	printVersion := flags.Bool("version", false, "")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK
@@ -67,6 +76,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case flags.NArg() > 0:
 		flags.Usage()
 		return exitUsage
+	}
+	if *printVersion {
+		command = "version"
 	}
 	if *path == "" {
 		*path = findConfig()
@@ -79,7 +91,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case "check":
 		return check(ctx, *path, stdout)
 	case "version":
-		_, _ = fmt.Fprintf(stdout, "authproxy %s %s/%s %s\n", buildVersion(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+		_, _ = fmt.Fprintln(stdout, versionLine())
 		return exitOK
 	default:
 		flags.Usage()
@@ -98,18 +110,10 @@ func findConfig() string {
 			return path
 		}
 	}
+	if _, err := os.Stat(systemConfig); !errors.Is(err, fs.ErrNotExist) {
+		return systemConfig // which may exist and not be for the caller to read
+	}
 	return configName
-}
-
-// buildVersion is the stamped version, or that of the source.
-func buildVersion() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info.Main.Version
-	}
-	return "unknown"
 }
 
 // validate prints all that is wrong with a file.
@@ -132,10 +136,7 @@ func validate(path string, stdout io.Writer) int {
 		_, _ = fmt.Fprintf(stdout, "%d sections are not served here: %s\n", n, strings.Join(file.Unserved, ", "))
 	}
 	_, _ = fmt.Fprintf(stdout, "%s: no problems\n", path)
-	for _, s := range file.Servers {
-		_, _ = fmt.Fprintf(stdout, "  [%s] listens on %s, first factor %s, service %s asked about %s\n",
-			s.Name, s.Listen(file.Main), firstFactorName(s), s.APIHost(), serviceNames[s.Word("duo_username")])
-	}
+	describeSections(stdout, file)
 	return exitOK
 }
 

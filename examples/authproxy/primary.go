@@ -4,20 +4,37 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net"
 	"regexp"
 	"strings"
+	"sync/atomic"
 
 	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
+	"github.com/radmfa/radmfa/primary"
 	"github.com/radmfa/radmfa/primary/ldapauth"
 	"github.com/radmfa/radmfa/primary/radiusauth"
+	"github.com/radmfa/radmfa/radius"
 )
 
 // directory is the first factor of an [ad_client].
-type directory struct{ *ldapauth.Authenticator }
+type directory struct {
+	*ldapauth.Authenticator
+	words *words
+}
+
+// Authenticate implements primary.Authenticator.
+func (d *directory) Authenticate(ctx context.Context, r *primary.Request) (*primary.Result, error) {
+	result, err := d.Authenticator.Authenticate(ctx, r)
+	return result, d.words.err(err)
+}
+
+// Validate is for radmfa.Server.
+func (d *directory) Validate() error { return d.words.err(d.Authenticator.Validate()) }
 
 func newDirectory(c *config.Section, logger *slog.Logger, certificate func(tls.ConnectionState)) firstFactor {
+	words := directoryWords(c)
 	a := &ldapauth.Authenticator{
 		Hosts:                c.Hosts("host", "port"),
 		Transport:            ldapauth.Clear,
@@ -30,8 +47,9 @@ func newDirectory(c *config.Section, logger *slog.Logger, certificate func(tls.C
 		UsernameAttribute:    c.Text("username_attribute"),
 		AtAttribute:          c.Text("at_attribute"),
 		Filter:               c.Text("ldap_filter"),
+		AllowPasswordChange:  c.Bool("password_change"),
 		Timeout:              c.Seconds("timeout"),
-		Logger:               logger,
+		Logger:               words.logger(logger),
 		TLSConfig: &tls.Config{
 			MinVersion: c.TLS("minimum_tls_version"),
 			RootCAs:    c.Certificates("ssl_ca_certs_file"),
@@ -53,7 +71,7 @@ func newDirectory(c *config.Section, logger *slog.Logger, certificate func(tls.C
 	if c.Word("auth_type") == "ntlm2" {
 		a.Bind = ldapauth.NTLM
 	}
-	return &directory{a}
+	return &directory{a, words}
 }
 
 var domainComponent = regexp.MustCompile(`(?i)(?:^|,)\s*dc\s*=\s*([^,]+)`)
@@ -84,7 +102,7 @@ func serviceUser(c *config.Section) string {
 func (d *directory) check(ctx context.Context) (findings []finding) {
 	statuses, err := d.Check(ctx)
 	for _, s := range statuses {
-		findings = append(findings, newFinding(s.Host, s.Works, s.Err))
+		findings = append(findings, newFinding(s.Host, s.Works, d.words.err(s.Err)))
 	}
 	return orSettings(findings, err)
 }
@@ -92,9 +110,27 @@ func (d *directory) check(ctx context.Context) (findings []finding) {
 // orSettings is for a check that did not get as far as the first server.
 func orSettings(findings []finding, err error) []finding {
 	if len(findings) == 0 {
-		return []finding{{"settings", err}}
+		return []finding{{text: "settings", err: err}}
 	}
 	return findings
+}
+
+// probe counts the directory as up when one of its hosts is.
+func (d *directory) probe(ctx context.Context) (known bool, err error) {
+	statuses, err := d.Check(ctx)
+	for _, s := range statuses {
+		if s.Err == nil {
+			return true, nil
+		}
+	}
+	return true, err
+}
+
+func (d *directory) servers() (list []serverStats) {
+	for _, s := range d.Stats() {
+		list = append(list, serverStats{address: s.Host, down: s.Down, failures: s.Failures, pooled: true, busy: s.Busy, idle: s.Idle})
+	}
+	return list
 }
 
 func (d *directory) close() { _ = d.Close() }
@@ -102,12 +138,26 @@ func (d *directory) close() { _ = d.Close() }
 func (*directory) forget() {}
 
 // upstream is the first factor of a [radius_client].
-type upstream struct{ *radiusauth.Authenticator }
+type upstream struct {
+	*radiusauth.Authenticator
+	replied atomic.Bool // to Status-Server
+	words   *words
+}
+
+// Authenticate implements primary.Authenticator.
+func (u *upstream) Authenticate(ctx context.Context, r *primary.Request) (*primary.Result, error) {
+	result, err := u.Authenticator.Authenticate(ctx, r)
+	return result, u.words.err(err)
+}
+
+// Validate is for radmfa.Server.
+func (u *upstream) Validate() error { return u.words.err(u.Authenticator.Validate()) }
 
 // newUpstream takes what to pass through from the server section, where that
 // says so.
 func newUpstream(s *config.Section, logger *slog.Logger) firstFactor {
 	c := s.Client
+	words := upstreamWords(c)
 	a := &radiusauth.Authenticator{
 		Secret:         c.Secret("secret"),
 		Interval:       c.Seconds("retry_wait"),
@@ -116,7 +166,7 @@ func newUpstream(s *config.Section, logger *slog.Logger) firstFactor {
 		PassThroughAll: cmp.Or(s.Bool("pass_through_all"), c.Bool("pass_through_all")),
 		PassThrough:    append(c.Attributes("pass_through_attr_names"), s.Attributes("pass_through_attr_names")...),
 		Encoding:       c.Codec("pw_codec"),
-		Logger:         logger,
+		Logger:         words.logger(logger),
 	}
 	if s.Set("pass_through_all") {
 		a.PassThroughAll = s.Bool("pass_through_all")
@@ -128,7 +178,7 @@ func newUpstream(s *config.Section, logger *slog.Logger) firstFactor {
 			Replies: replyPolicies[c.Signed("force_message_authenticator")],
 		})
 	}
-	return &upstream{a}
+	return &upstream{Authenticator: a, words: words}
 }
 
 // replyPolicies are the values of force_message_authenticator.
@@ -139,9 +189,27 @@ var replyPolicies = map[string]radiusauth.ReplyPolicy{
 func (u *upstream) check(ctx context.Context) (findings []finding) {
 	statuses, err := u.Check(ctx)
 	for _, s := range statuses {
-		findings = append(findings, newFinding(s.Server, s.Works, s.Err))
+		findings = append(findings, newFinding(s.Server, s.Works, u.words.err(s.Err)))
 	}
 	return orSettings(findings, err)
+}
+
+// probe sends Status-Server. Silence tells nothing of a server that never answers
+// that.
+func (u *upstream) probe(ctx context.Context) (known bool, err error) {
+	err = u.Probe(ctx)
+	if err == nil {
+		u.replied.Store(true)
+	}
+	silent := errors.Is(err, radius.ErrNoReply) || ctx.Err() != nil
+	return !silent || u.replied.Load(), err
+}
+
+func (u *upstream) servers() (list []serverStats) {
+	for _, s := range u.Stats() {
+		list = append(list, serverStats{address: s.Server, down: s.Down, failures: s.Failures})
+	}
+	return list
 }
 
 func (*upstream) close() {}

@@ -2,19 +2,15 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"flag"
-	"fmt"
 	"image"
-	"image/color"
+	"image/draw"
 	"image/png"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -36,9 +32,23 @@ type tab struct {
 	address string
 }
 
-// open opens the page in Chromium.
-func open(t *testing.T, v chromiumtest.View) *tab {
+// One browser, which takes seconds to start, has a program and a tab for each.
+func TestThePageInChromium(t *testing.T) {
 	chromium := chromiumtest.Start(t)
+	for name, test := range map[string]func(*testing.T, *chromiumtest.Browser){
+		"every branch of the menu":               everyBranch,
+		"a retransmission is one line":           retransmission,
+		"a page that is opened late shows all":   openedLate,
+		"hostile text is only text":              hostileText,
+		"the page says that the program is gone": programGone,
+		"the page fits its window":               fitsItsWindow,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, chromium) })
+	}
+}
+
+// open starts a program and opens its page.
+func open(t *testing.T, chromium *chromiumtest.Browser, v chromiumtest.View) *tab {
 	b, err := newBrowser(loopback(t), slog.DiscardHandler)
 	require.NoError(t, err)
 	server := httptest.NewServer(b.handler())
@@ -82,8 +92,8 @@ func (p *tab) rejected(text string) {
 }
 
 // One person tries everything that the page has, in one window.
-func TestEveryBranchOfTheMenuInChromium(t *testing.T) {
-	p := open(t, wide)
+func everyBranch(t *testing.T, chromium *chromiumtest.Browser) {
+	p := open(t, chromium, wide)
 	for _, branch := range []struct {
 		name string
 		try  func(*tab)
@@ -192,8 +202,8 @@ func TestEveryBranchOfTheMenuInChromium(t *testing.T) {
 	}
 }
 
-func TestARetransmissionIsOneLine(t *testing.T) {
-	p := open(t, wide)
+func retransmission(t *testing.T, chromium *chromiumtest.Browser) {
+	p := open(t, chromium, wide)
 	p.b.nas.Exchanger.Interval, p.b.nas.Exchanger.Tries = 200*time.Millisecond, 300
 	p.login("jdoe", "1")
 	p.WaitText("#wire .times", "sent 3 times")
@@ -202,8 +212,8 @@ func TestARetransmissionIsOneLine(t *testing.T) {
 	p.accepted("Success.")
 }
 
-func TestAPageThatIsOpenedLateShowsAll(t *testing.T) {
-	p := open(t, wide)
+func openedLate(t *testing.T, chromium *chromiumtest.Browser) {
+	p := open(t, chromium, wide)
 	p.login("jdoe", "1")
 	p.WaitText("#phone h3", "Login request for jdoe")
 	before := p.Text("#wire .pane")
@@ -220,9 +230,9 @@ func TestAPageThatIsOpenedLateShowsAll(t *testing.T) {
 
 // What comes from outside is text on the page, and in the frame no more than
 // markup.
-func TestHostileTextIsOnlyText(t *testing.T) {
+func hostileText(t *testing.T, chromium *chromiumtest.Browser) {
 	const hostile = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>`
-	p := open(t, wide)
+	p := open(t, chromium, wide)
 	p.Type("#login [name=username]", hostile)
 	p.Type("#login [name=password]", "x")
 	p.Enter()
@@ -242,8 +252,7 @@ func TestHostileTextIsOnlyText(t *testing.T) {
 	assert.NotEmpty(t, p.Errors(), "the browser says what it has blocked")
 }
 
-func TestThePageSaysThatTheProgramHasEnded(t *testing.T) {
-	chromium := chromiumtest.Start(t)
+func programGone(t *testing.T, chromium *chromiumtest.Browser) {
 	b, err := newBrowser(loopback(t), slog.DiscardHandler)
 	require.NoError(t, err)
 	server := httptest.NewServer(b.handler())
@@ -260,8 +269,8 @@ func TestThePageSaysThatTheProgramHasEnded(t *testing.T) {
 }
 
 // Nothing is wider than the window, in either colour scheme.
-func TestThePageFitsItsWindow(t *testing.T) {
-	p := open(t, wide)
+func fitsItsWindow(t *testing.T, chromium *chromiumtest.Browser) {
+	p := open(t, chromium, wide)
 	p.login("jdoe", "3")
 	p.rejected("New SMS passcodes sent.")
 	p.login("erin", "1")
@@ -275,16 +284,16 @@ func TestThePageFitsItsWindow(t *testing.T) {
 	}
 }
 
-// The screenshot in README.md is made by go test -run Screenshot -update.
+// The screenshot in README.md is made by go test . -run Screenshot -update.
 func TestScreenshot(t *testing.T) {
 	file := filepath.Join("..", "..", "docs", "quickstart.png")
 	if *update {
-		p := open(t, chromiumtest.View{Width: 1160, Height: 800})
+		p := open(t, chromiumtest.Start(t), chromiumtest.View{Width: 1090, Height: 800})
 		p.login("jdoe", "1")
 		p.WaitText("#phone h3", "Login request for jdoe")
 		p.WaitText("#log .text", "radmfa: auth waiting")
 		p.Wait("document.querySelector('#phone progress').value > 0")
-		require.NoError(t, os.WriteFile(file, fewColors(t, p.Screenshot()), 0o644))
+		require.NoError(t, os.WriteFile(file, smaller(t, p.Screenshot()), 0o644))
 	}
 	picture, err := os.ReadFile(file)
 	require.NoError(t, err)
@@ -296,38 +305,18 @@ func TestScreenshot(t *testing.T) {
 	assert.Contains(t, string(readme), "docs/quickstart.png")
 }
 
-// fewColors makes a PNG smaller: a page has few colors, most of them of letters'
-// edges.
-func fewColors(t *testing.T, data []byte) []byte {
+// smaller encodes a PNG again, with 64 shades of each colour in place of 256.
+func smaller(t *testing.T, data []byte) []byte {
 	picture, err := png.Decode(bytes.NewReader(data))
 	require.NoError(t, err)
-	bounds, count := picture.Bounds(), make(map[color.Color]int)
-	at := func(x, y int) color.Color { return color.RGBAModel.Convert(picture.At(x, y)) }
-	for y := range bounds.Dy() {
-		for x := range bounds.Dx() {
-			count[at(x, y)]++
-		}
-	}
-	palette := mostUsed(count, 256)
-	indexed, index := image.NewPaletted(bounds, palette), make(map[color.Color]uint8)
-	for c := range count {
-		index[c] = uint8(palette.Index(c))
-	}
-	for y := range bounds.Dy() {
-		for x := range bounds.Dx() {
-			indexed.SetColorIndex(x, y, index[at(x, y)])
-		}
+	coarse := image.NewRGBA(picture.Bounds())
+	draw.Draw(coarse, coarse.Bounds(), picture, image.Point{}, draw.Src)
+	for i, shade := range coarse.Pix {
+		coarse.Pix[i] = shade&^3 | shade>>6
 	}
 	var small bytes.Buffer
-	require.NoError(t, (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&small, indexed))
+	require.NoError(t, (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&small, coarse))
 	return small.Bytes()
-}
-
-func mostUsed(count map[color.Color]int, n int) color.Palette {
-	colors := slices.SortedFunc(maps.Keys(count), func(a, b color.Color) int {
-		return cmp.Or(cmp.Compare(count[b], count[a]), cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)))
-	})
-	return colors[:min(n, len(colors))]
 }
 
 func loopback(t *testing.T) net.PacketConn {

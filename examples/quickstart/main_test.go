@@ -57,6 +57,8 @@ func TestWhatIsNoLoginIsAnError(t *testing.T) {
 		"no name":             {[]string{"-login", ":correct horse:1"}, exitError, "-login wants user:password:answer\n"},
 		"empty login":         {[]string{"-login", ""}, exitError, "-login wants user:password:answer\n"},
 		"phone":               {[]string{"-phone", "ring"}, exitError, `-phone wants approve or deny, not "ring"`},
+		"web and login":       {[]string{"-web", "-login", "jdoe:hunter2:1"}, exitError, "leave out -login and -phone\n"},
+		"web and phone":       {[]string{"-web", "-phone", "deny"}, exitError, "leave out -login and -phone\n"},
 		"argument":            {[]string{"jdoe"}, exitError, `unexpected argument "jdoe"`},
 		"flag":                {[]string{"-x"}, exitError, "not defined: -x"},
 		"help":                {[]string{"-h"}, exitAccept, "Usage: go run ./examples/quickstart"},
@@ -210,6 +212,10 @@ func TestAllThatIsShownFits80Columns(t *testing.T) {
 	run(t.Context(), []string{"-h"}, nil, &shown, &shown)
 	run(t.Context(), []string{"-login", "jdoe", "-phone", "ring"}, nil, &shown, &shown)
 	run(t.Context(), []string{"-login", "jdoe:correct horse:pusch"}, nil, &shown, &shown)
+	run(t.Context(), []string{"-web", "-phone", "deny"}, nil, &shown, &shown)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	run(ended, []string{"-web"}, nil, &shown, &shown)
 	for line := range strings.Lines(shown.String()) {
 		width := len(strings.ReplaceAll(strings.TrimSuffix(line, "\n"), "    \t", "        "))
 		assert.LessOrEqual(t, width, 80, line)

@@ -41,15 +41,12 @@ func (o *options) serveWeb(ctx context.Context, stdout io.Writer, toStderr slog.
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(toStderr, slog.LevelWarn),
 	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
 	_, _ = fmt.Fprintf(stdout, "A RADIUS server with a second factor, and all that belongs to it, as a page:\n\n"+
 		"  http://%s/\n\nCtrl-C ends it.\n", listener.Addr())
-	select {
-	case err = <-served:
-	case <-ctx.Done():
-		err = server.Close() // the page's stream never ends by itself
-		<-served
+	// Not Shutdown: the page's stream never ends by itself.
+	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
+	if err = server.Serve(listener); errors.Is(err, http.ErrServerClosed) {
+		err = nil
 	}
 	return errors.Join(err, b.close())
 }

@@ -100,7 +100,7 @@ func TestAServerThatIsGoneIsNamed(t *testing.T) {
 func TestThePageIsSentNoSecrets(t *testing.T) {
 	bubble(t, func(t *testing.T, b *browser) {
 		send(b, "POST", "/login", jdoe)
-		state := string(b.reply.Attributes.Get(24))
+		state := string(b.reply.Get(24))
 		require.NotEmpty(t, state)
 		send(b, "POST", "/answer", `{"answer": "7654321"}`)
 		sent := stream(b)

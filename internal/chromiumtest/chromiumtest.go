@@ -25,9 +25,9 @@ const patience = 30 * time.Second
 // Browser is a running Chromium.
 type Browser struct {
 	cmd  *exec.Cmd
-	log  string
-	out  *os.File // commands
-	quit chan struct{}
+	dir  string
+	out  *os.File      // commands
+	quit chan struct{} // closed when nothing is read any more
 
 	mu       sync.Mutex
 	id       int
@@ -54,15 +54,17 @@ type message struct {
 func Start(tb testing.TB) *Browser {
 	tb.Helper()
 	program := find(tb)
-	dir := tb.TempDir()
 	b := &Browser{
-		log: filepath.Join(dir, "log"), quit: make(chan struct{}),
-		waiting: make(map[int]chan message), listener: make(map[string]func(message)),
+		quit: make(chan struct{}), waiting: make(map[int]chan message), listener: make(map[string]func(message)),
 	}
-	if err := b.run(program, dir); err != nil {
-		tb.Fatal("chromiumtest: ", err)
+	if err := b.run(program); err != nil {
+		tb.Fatal("chromiumtest: ", errors.Join(err, os.RemoveAll(b.dir)))
 	}
-	tb.Cleanup(b.kill)
+	tb.Cleanup(func() {
+		if err := b.close(); err != nil {
+			tb.Error("chromiumtest: ", err)
+		}
+	})
 	return b
 }
 
@@ -81,7 +83,14 @@ func find(tb testing.TB) string {
 	return ""
 }
 
-func (b *Browser) run(program, dir string) error {
+func (b *Browser) run(program string) error {
+	// Not that of the test: processes of the browser may still write to it when
+	// the first of them has ended.
+	dir, err := os.MkdirTemp("", "chromiumtest")
+	if err != nil {
+		return err
+	}
+	b.dir = dir
 	in, browserIn, err := os.Pipe()
 	if err != nil {
 		return err
@@ -90,7 +99,7 @@ func (b *Browser) run(program, dir string) error {
 	if err != nil {
 		return err
 	}
-	log, err := os.Create(b.log)
+	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		return err
 	}
@@ -120,12 +129,20 @@ func (b *Browser) run(program, dir string) error {
 	return nil
 }
 
-// kill ends the browser and all its processes.
-func (b *Browser) kill() {
+// close ends the browser and all its processes, and removes its files.
+func (b *Browser) close() error {
 	killGroup(b.cmd)
 	_ = b.cmd.Wait()
 	_ = b.out.Close()
 	<-b.quit
+	var err error
+	for range 50 {
+		if err = os.RemoveAll(b.dir); err == nil {
+			return nil
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return err
 }
 
 // read hands out results and events until the browser ends.
@@ -173,7 +190,7 @@ func (b *Browser) dispatch(m message) {
 func (b *Browser) end() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	said, _ := os.ReadFile(b.log)
+	said, _ := os.ReadFile(filepath.Join(b.dir, "log"))
 	b.dead = fmt.Errorf("the browser has ended: %s", said)
 	for id, c := range b.waiting {
 		delete(b.waiting, id)

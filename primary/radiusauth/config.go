@@ -2,7 +2,6 @@ package radiusauth
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -10,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/radmfa/radmfa/primary"
 	"github.com/radmfa/radmfa/radius"
 )
 
@@ -28,29 +28,29 @@ func (a *Authenticator) configure() error {
 func (a *Authenticator) setUp() error {
 	switch {
 	case len(a.Servers) == 0:
-		return errors.New("radiusauth: Servers is empty: set it to the RADIUS servers to ask")
+		return primary.FieldErrorf("radiusauth: {Servers} is empty: set it to the RADIUS servers to ask")
 	case a.Interval < 0 || a.Tries < 0 || a.RefusedFor < 0:
-		return errors.New("radiusauth: Interval, Tries and RefusedFor must not be negative")
+		return primary.FieldErrorf("radiusauth: {Interval}, {Tries} and {RefusedFor} must not be negative")
 	case len(a.NASIdentifier) > radius.MaxAttribute:
-		return fmt.Errorf("radiusauth: NASIdentifier has %d bytes, an attribute has room for %d", len(a.NASIdentifier), radius.MaxAttribute)
+		return primary.FieldErrorf("radiusauth: {NASIdentifier} has %d bytes, an attribute has room for %d", len(a.NASIdentifier), radius.MaxAttribute)
 	}
 	for _, k := range a.RequestAttributes {
 		if neverSentOn(k) {
-			return fmt.Errorf("radiusauth: RequestAttributes holds %s, which cannot be sent on", k)
+			return primary.FieldErrorf("radiusauth: {RequestAttributes} holds %s, which cannot be sent on", k)
 		}
 	}
 	for _, k := range a.PassThrough {
 		if neverPassedThrough(k) {
-			return fmt.Errorf("radiusauth: PassThrough holds %s, which cannot be sent on", k)
+			return primary.FieldErrorf("radiusauth: {PassThrough} holds %s, which cannot be sent on", k)
 		}
 	}
 	for i, config := range a.Servers {
 		s, err := a.newServer(config)
 		if err != nil {
-			return fmt.Errorf("radiusauth: Servers[%d]: %w", i, err)
+			return primary.FieldErrorf("radiusauth: {Servers}[%d]: %w", i, err)
 		}
 		if slices.ContainsFunc(a.servers, func(other *server) bool { return other.address == s.address }) {
-			return fmt.Errorf("radiusauth: Servers[%d]: %s is there twice", i, s.address)
+			return primary.FieldErrorf("radiusauth: {Servers}: %s is there twice", s.address)
 		}
 		a.servers = append(a.servers, s)
 	}
@@ -75,7 +75,7 @@ func (a *Authenticator) newServer(config Server) (*server, error) {
 	}
 	s.Secret = cmp.Or(s.Secret, a.Secret)
 	if s.Secret == "" {
-		return nil, fmt.Errorf("%s has no Secret, and the Authenticator has none either", address)
+		return nil, primary.FieldErrorf("%s has no {Secret}, and the Authenticator has none either", address)
 	}
 	if s.Encoding == nil {
 		s.Encoding = a.Encoding

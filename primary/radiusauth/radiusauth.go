@@ -219,6 +219,7 @@ func (a *Authenticator) login(ctx context.Context, l *login) (*primary.Result, e
 		if err == nil || errors.Is(err, primary.ErrRejected) || errors.As(err, &challenge) {
 			return result, err
 		}
+		t.failures.Add(1)
 		failures = append(failures, err)
 		if ctx.Err() != nil {
 			break

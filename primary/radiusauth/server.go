@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	layeh "layeh.com/radius"
@@ -29,6 +30,8 @@ type server struct {
 	address string         // host:port
 	name    *name          // nil: address is no name
 	log     *slog.Logger
+
+	failures atomic.Uint64 // logins that it gave no answer
 
 	mu      sync.Mutex
 	signer  signing.Peer

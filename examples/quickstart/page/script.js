@@ -62,9 +62,9 @@ function showMessage(vpn) {
   const source = "/message?n=" + vpn.message;
   if (message.getAttribute("src") === source) return;
   message.src = source;
-  const room = (message.clientWidth - 20) / 8.5; // characters
+  const room = (message.clientWidth - 20) / 7.6; // characters
   const rows = vpn.lines.reduce((sum, length) => sum + Math.max(1, Math.ceil(length / room)), 0);
-  message.style.height = `${rows * 1.5 + 0.3}rem`;
+  message.style.height = `${rows * 22.5 + 4}px`;
 }
 
 function verdict(vpn, is) {

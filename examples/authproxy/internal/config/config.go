@@ -49,13 +49,13 @@ func read(path string, data []byte) (*File, error) {
 		l.relations()
 	}
 	l.forgiveUnused()
-	if l.problems.sort(path); len(l.problems) > 0 {
-		l.file.Warnings.sort(path)
-		return &File{Warnings: l.file.Warnings}, l.problems
-	}
+	l.misplaced()
 	l.advise()
 	l.readable()
 	l.file.Warnings.sort(path)
+	if l.problems.sort(path); len(l.problems) > 0 {
+		return &File{Warnings: l.file.Warnings}, l.problems
+	}
 	return l.file, nil
 }
 
@@ -141,7 +141,11 @@ func (l *loader) unknownSection(r rawSection) {
 	for _, k := range Sections {
 		names = append(names, k.Name)
 	}
-	l.problem(r.line, r.name, "", "unknown section%s", didYouMean(r.name, names))
+	hint := didYouMean(r.name, names)
+	if hint == "" {
+		hint = "; there are " + strings.Join(names, ", ")
+	}
+	l.problem(r.line, r.name, "", "unknown section%s", hint)
 }
 
 // keys reads the keys of a section, and says which are missing.
@@ -160,9 +164,17 @@ func (l *loader) keys(s *Section, raw []rawKey) {
 			if key.Numbering == Indexed {
 				name += "_1"
 			}
-			l.problem(s.Line, s.Name, name, "is missing: expected %s (%s)", key.Value.Expect, key.Meaning)
+			l.problem(s.Line, s.Name, name, "%s: expected %s", missing, key.expected())
 		}
 	}
+}
+
+// expected says what is expected, and what it is for.
+func (k *Key) expected() string {
+	if strings.Contains(k.Value.Expect, k.Meaning) {
+		return k.Value.Expect
+	}
+	return k.Value.Expect + " (" + k.Meaning + ")"
 }
 
 // told reports whether there is a problem with a key already, so that it need not
@@ -217,17 +229,17 @@ func (l *loader) unknownKey(s *Section, r rawKey, name string) {
 		l.problem(r.line, s.Name, r.name, "has no number; write %s_1=...%s", name, pair)
 		return
 	}
-	if owner := ownerOf(name); owner != "" || name == "type" {
-		base, _ := splitNumber(name)
-		if slices.Contains(decisive, base) {
-			l.problem(r.line, s.Name, r.name, "belongs to [%s] and has no effect here", owner)
+	if owners := ownersOf(name); owners != "" {
+		text := belongs + owners + " and has no effect here"
+		if base, _ := splitNumber(name); slices.Contains(decisive, base) {
+			l.problem(r.line, s.Name, r.name, "%s", text)
 			return
 		}
-		text := "has no effect here"
-		if owner != "" {
-			text = fmt.Sprintf("belongs to [%s] and has no effect here", owner)
-		}
 		l.warning(r.line, s.Name, r.name, text)
+		return
+	}
+	if name == "type" {
+		l.warning(r.line, s.Name, r.name, "has no effect here")
 		return
 	}
 	near := didYouMean(r.name, s.kind.names())
@@ -238,14 +250,41 @@ func (l *loader) unknownKey(s *Section, r rawKey, name string) {
 	l.problem(r.line, s.Name, r.name, "unknown key%s", near)
 }
 
-// ownerOf returns the first kind of section that has a key, or "".
-func ownerOf(name string) string {
+// belongs is how texts about misplaced keys begin, and missing how those about
+// keys that are not there do.
+const belongs, missing = "belongs to ", "is missing"
+
+// ownersOf names the kinds of sections that have a key, or returns "".
+func ownersOf(name string) string {
+	var owners []string
+	servers := 0
 	for i := range Sections {
 		if Sections[i].find(name) != nil {
-			return Sections[i].Name
+			owners = append(owners, "["+Sections[i].Name+"]")
+			if Sections[i].Role == RoleServer {
+				servers++
+			}
 		}
 	}
-	return ""
+	if servers > 2 {
+		owners = append(owners[:len(owners)-servers], "a server section such as ["+Challenge+"]")
+	}
+	return strings.Join(owners, " or ")
+}
+
+// misplaced says of keys that are missing where they stand instead.
+func (l *loader) misplaced() {
+	for i, p := range l.problems {
+		if !strings.HasPrefix(p.Text, missing) {
+			continue
+		}
+		for _, other := range slices.Concat(l.file.Warnings, l.problems) {
+			if other.Key == p.Key && strings.HasPrefix(other.Text, belongs) {
+				l.problems[i].Text += fmt.Sprintf("; it stands in [%s], line %d", other.Section, other.Line)
+				break
+			}
+		}
+	}
 }
 
 // value reads a value, or says what is wrong with it.
@@ -287,9 +326,9 @@ func (l *loader) value(v *value, key *Key, suffix, raw string) (problem string) 
 func hint(raw string) string {
 	switch {
 	case strings.ContainsAny(raw, ";#"):
-		return "; a comment stands on a line of its own"
+		return "; put comments on a line of their own"
 	case strings.ContainsAny(raw, `"'`):
-		return "; values stand without quotes"
+		return "; write it without quotes"
 	case variable.MatchString(raw):
 		return "; ${NAME} is for secrets only"
 	default:

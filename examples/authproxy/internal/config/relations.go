@@ -20,6 +20,7 @@ func (l *loader) relations() {
 		switch s.Kind() {
 		case AD:
 			l.serviceAccount(s)
+			l.passwordChange(s)
 			l.hostPorts(s, "host", "port")
 		case RADIUS:
 			l.pairs(s, "port", "host")
@@ -52,7 +53,14 @@ func (l *loader) serviceAccount(s *Section) {
 	if s.Set("service_account_username") || s.Set("bind_dn") && s.Word("auth_type") == "plain" {
 		return
 	}
-	l.problem(s.Line, s.Name, "service_account_username", "is missing: expected the name of an account that may search the directory")
+	l.problem(s.Line, s.Name, "service_account_username", missing+": expected the name of an account that may search the directory")
+}
+
+// passwordChange: new passwords cross the network only under TLS.
+func (l *loader) passwordChange(s *Section) {
+	if s.Bool("password_change") && s.Word("transport") == "clear" {
+		l.problem(s.values["password_change"].line, s.Name, "password_change", "passwords are changed only over TLS: set transport to starttls or ldaps")
+	}
 }
 
 // hostPorts says which hosts name another port than the key for the port does.
@@ -125,7 +133,7 @@ func (l *loader) client(s *Section) {
 	case name != "":
 		l.problem(line, s.Name, "client", "there is no section [%s]%s", name, didYouMean(name, names))
 	case len(names) > 1:
-		l.problem(s.Line, s.Name, "client", "is missing: expected one of %s", strings.Join(names, ", "))
+		l.problem(s.Line, s.Name, "client", missing+": expected one of %s", strings.Join(names, ", "))
 	default:
 		l.problem(s.Line, s.Name, "client", "there is no client section: add [%s], [%s] or [%s]", AD, RADIUS, NoPrimary)
 	}

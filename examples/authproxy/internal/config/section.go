@@ -59,6 +59,14 @@ func (s *Section) Equal(other *Section) bool {
 // Set reports whether a key has a value other than its default.
 func (s *Section) Set(name string) bool { _, ok := s.values[name]; return ok }
 
+// LineOf returns the line of a key, or that of the section where it is not set.
+func (s *Section) LineOf(name string) int {
+	if v, ok := s.values[name]; ok {
+		return v.line
+	}
+	return s.Line
+}
+
 // numbers returns the numbers with which a key is set, in order. A key without
 // number counts as 1.
 func (s *Section) numbers(key *Key) []int {
