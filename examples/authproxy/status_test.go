@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,6 +42,20 @@ func (p *proxy) state() (r status.Report) {
 	return r
 }
 
+// pushes logs a user in whose phone nobody looks at, until the test ends.
+func (p *proxy) pushes(port int, user string) {
+	p.t.Helper()
+	asked := p.login(nas(port), user, userPass)
+	ctx, cancel := context.WithCancel(context.Background())
+	var waits sync.WaitGroup
+	waits.Go(func() { _, _ = nas(port).Answer(ctx, asked, "push") })
+	p.t.Cleanup(func() {
+		cancel()
+		waits.Wait()
+	})
+	require.Eventually(p.t, func() bool { return len(p.state().Waiting) == 1 }, 10*time.Second, 50*time.Millisecond)
+}
+
 func TestStatusShowsTheRunningDaemon(t *testing.T) {
 	l := newLab(t, map[string]*duotest.User{
 		"jdoe": {Passcodes: []string{"123456"}},
@@ -50,9 +65,9 @@ func TestStatusShowsTheRunningDaemon(t *testing.T) {
 	p := l.run(mainSection + noPrimary + l.section("radius_server_challenge", port, "max_wrong_passcodes=1"))
 	assert.True(t, p.login(nas(port), "jdoe", userPass, "999999").Rejected())
 	assert.True(t, p.login(nas(port), "jdoe", userPass, "123456").Rejected())
-	asked := p.login(nas(port), "slow", userPass)
-	go func() { _, _ = nas(port).Answer(context.Background(), asked, "push") }()
-	require.Eventually(t, func() bool { return len(p.state().Waiting) == 1 }, 10*time.Second, 50*time.Millisecond)
+	p.pushes(port, "slow")
+	_, waiting := p.ask("explain", "slow")
+	assert.Contains(t, waiting, "under way: waits for the user: push")
 	stranger := nas(port)
 	stranger.Secret = "not-the-secret-of-it"
 	stranger.Exchanger.Tries = 1
@@ -61,7 +76,7 @@ func TestStatusShowsTheRunningDaemon(t *testing.T) {
 	exit, out := p.ask("status")
 	assert.Zero(t, exit)
 	for _, want := range []string{
-		"authproxy v1.2.3-test, serving", "[radius_server_challenge] on ", "1 requests wait",
+		"authproxy v1.2.3-test, serving", "[radius_server_challenge] on ", "requests waiting: 1",
 		"service  " + l.host + "  up", "waiting for people", "slow  push", "denied  too many wrong passcodes",
 		"bad Message-Authenticator", "the shared secret of the device is another one, in [radius_server_challenge]: radius_secret_1=... (authproxy.cfg line ",
 		"certificates", "warnings of the configuration",

@@ -97,6 +97,9 @@ func (r *Recorder) wait(e radmfa.Event, section string) {
 	if r.waiting == nil {
 		r.waiting = map[string]Waiting{}
 	}
+	if login := r.logins.byID[e.LoginID]; login != nil {
+		login.Result, login.Verdict = "", Verdict{Why: "waits for the user: " + w.Factor}
+	}
 	w.Says = short(cmp.Or(e.StatusMessage, string(e.Status)))
 	r.waiting[e.LoginID] = w
 }

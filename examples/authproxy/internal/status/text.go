@@ -74,7 +74,7 @@ func (t *printer) title(title string, n int) {
 }
 
 func (t *printer) section(s *Section) {
-	t.title(fmt.Sprintf("[%s] on %s: %d requests wait, %d of %d challenges open", s.Name, s.Listens, s.Waiting, s.Open, s.Room), 1)
+	t.title(fmt.Sprintf("[%s] on %s, requests waiting: %d, challenges open: %d of %d", s.Name, s.Listens, s.Waiting, s.Open, s.Room), 1)
 	for _, p := range s.Peers {
 		t.line("  %s\t%s\t%s\tlast answer %s", p.Name, p.Address, p.State, Ago(t.now, p.Answer))
 	}
