@@ -20,13 +20,14 @@ import (
 // version is stamped by the build: -ldflags "-X main.version=v1.2.3".
 var version = ""
 
-const configName = "authproxy.cfg"
+const configName = config.FileName
 
 const usage = `usage: authproxy [command] [-config FILE]
 
 Without a command it serves until it is told to stop. The commands are
   validate   check the configuration file and report every problem
   check      also try the directory, the RADIUS servers and the service
+  import     take over the configuration of another installation (import -help)
   version    print the version
 
 Without -config the file is authproxy.cfg in the working directory, or else
@@ -49,6 +50,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	command := "serve"
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
 		command, args = args[0], args[1:]
+	}
+	if command == "import" {
+		return importCommand(args, stdout, stderr)
 	}
 	flags := flag.NewFlagSet("authproxy", flag.ContinueOnError)
 	flags.SetOutput(stderr)
