@@ -254,3 +254,13 @@ func TestTheSampleAsksForWhatIsMissing(t *testing.T) {
 	assert.Equal(t, exitOK, status, out)
 	assert.NotContains(t, out, "warning")
 }
+
+// TestTheManPageNamesEveryCommand: those of the usage.
+func TestTheManPageNamesEveryCommand(t *testing.T) {
+	page := string(mustRead(t, "packaging/authproxy.8"))
+	_, commands, _ := strings.Cut(usage, "The commands are\n")
+	commands, _, _ = strings.Cut(commands, "\n\n")
+	for line := range strings.Lines(commands) {
+		assert.Contains(t, page, "\n.B "+strings.Fields(line)[0]+"\n")
+	}
+}
