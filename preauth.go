@@ -76,11 +76,11 @@ func (l *login) unavailable(err error, waited time.Duration) step {
 		ses.fallback = true
 		return atPreauth
 	case ses.policy.FailMode == FailOpen:
-		l.accept("", "the service cannot be contacted and the fail mode is open")
+		l.accept("", "the service cannot be contacted, and the fail mode is open: let in without it")
 		l.decision.failedOpen = true
 		return decided
 	default:
-		return l.reject(textNoSecondFactor, "the service cannot be contacted, and the fail mode lets nobody in without it")
+		return l.reject(textNoSecondFactor, "the service cannot be contacted, and the fail mode is closed: nobody is let in without it")
 	}
 }
 
