@@ -84,7 +84,8 @@ func (d *daemon) reload() {
 	for _, l := range d.current() {
 		l.forget()
 	}
-	if err := d.load(); err != nil {
+	err := d.load()
+	if d.stale = err != nil; d.stale {
 		d.metrics.reloads.WithLabelValues("failed").Inc()
 		for line := range strings.Lines(err.Error()) {
 			d.logs.Error("reload failed; keeping the current configuration", "problem", strings.TrimSpace(line))
