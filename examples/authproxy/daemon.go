@@ -63,6 +63,16 @@ func (d *daemon) current() []*listener {
 	return list
 }
 
+// spools returns the logs.
+func (d *daemon) spools() []*spool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.logs == nil {
+		return nil
+	}
+	return d.logs.spools
+}
+
 // plan is a configuration that can be put to work at once.
 type plan struct {
 	file      *config.File
@@ -272,8 +282,9 @@ func (d *daemon) surroundings(l *logs) surroundings {
 		store:  func(section string) challenge.Shared { return d.store(section) },
 		observe: func(section string, e radmfa.Event) {
 			d.metrics.observe(section, e)
-			if name, r := seen(e); name != "" {
-				d.note(l.Logger, section, name, r, false)
+			name, r := seen(e)
+			if before, changed := d.peers.note(section, name, r); changed {
+				tell(l.With("section", section), name, before, r, false)
 			}
 			if l.events == nil {
 				return

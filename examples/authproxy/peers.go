@@ -80,22 +80,22 @@ func (p *peers) each(tell func(peer, report)) {
 	}
 }
 
-// note keeps a report, and returns the condition before, or "" where there is
-// nothing to keep.
-func (p *peers) note(section, name string, r report) (before condition) {
+// note keeps a report. It returns the condition before, and whether that has
+// changed.
+func (p *peers) note(section, name string, r report) (before condition, changed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	who := peer{section, name}
 	last, ok := p.reports[who]
 	if !ok || r.is == isUnknown {
-		return ""
+		return "", false
 	}
 	r.asked = time.Now()
 	if r.is != isUp {
 		r.bad = last.bad + 1
 	}
 	p.reports[who] = r
-	return last.is
+	return last.is, last.is != r.is
 }
 
 // seen is the report that an event makes, with the peer that it is about.
@@ -145,23 +145,19 @@ func serviceReport(err error) report {
 	return report{is: isUp}
 }
 
-// note keeps a report on a peer, and logs when it begins or ceases to work.
-// Of an outage that logins notice the section's client tells.
-func (d *daemon) note(logger *slog.Logger, section, name string, r report, probed bool) {
-	before := d.peers.note(section, name, r)
-	if before == "" || before == r.is {
-		return
-	}
+// tell logs that a peer begins or ceases to work. Of an outage that logins
+// notice the section's client tells.
+func tell(logger *slog.Logger, name string, before condition, r report, probed bool) {
 	switch {
 	case r.is == isRefusing:
-		logger.Error("the service refuses what this daemon asks", "section", section, "code", r.code, "error", r.err)
+		logger.Error("the service refuses what this daemon asks", "code", r.code, "error", r.err)
 	case r.is == isUp && before == isRefusing:
-		logger.Info("the service no longer refuses", "section", section)
+		logger.Info("the service no longer refuses")
 	case name == peerService && !probed:
 	case r.is == isDown:
-		logger.Warn(peerNames[name]+" cannot be asked", "section", section, "error", r.err)
+		logger.Warn(peerNames[name]+" cannot be asked", "error", r.err)
 	case before == isDown:
-		logger.Info(peerNames[name]+" can be asked again", "section", section)
+		logger.Info(peerNames[name] + " can be asked again")
 	}
 }
 

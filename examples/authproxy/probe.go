@@ -101,8 +101,11 @@ func (d *daemon) probeService(ctx context.Context, i *instance) {
 
 // noted notes what a probe found out, unless it was told to end.
 func (d *daemon) noted(ctx context.Context, i *instance, name string, r report) {
-	if !errors.Is(ctx.Err(), context.Canceled) {
-		d.note(i.server.Logger, i.section.Name, name, r, true)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return
+	}
+	if before, changed := d.peers.note(i.section.Name, name, r); changed {
+		tell(i.server.Logger, name, before, r, true)
 	}
 }
 
