@@ -63,7 +63,7 @@ func (d *daemon) probe(ctx context.Context, l *listener) {
 	service := d.peers.due(section, peerService, now)
 	start(d.peers.due(section, peerFirstFactor, now), func(ctx context.Context) { d.probeFirstFactor(ctx, i) })
 	start(service, func(ctx context.Context) { d.probeService(ctx, i) })
-	start(!service && now.Sub(i.clockRead()) >= clockAfter, func(ctx context.Context) { i.readClock(ctx) })
+	start(!service && now.Sub(i.clockRead()) >= clockAfter, func(ctx context.Context) { _ = i.readClock(ctx) })
 	d.warnOfClock(i)
 }
 
