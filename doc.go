@@ -141,8 +141,8 @@
 //
 // Each answered request is a line at level Info, each stage one at Debug, and
 // what needs an operator's attention is a warning or an error. OnEvent gets the same
-// as values, for metrics and audit. No password, passcode, key, shared secret or
-// State reaches either.
+// as values, for metrics and audit: a Cause says in a word why a login ended. No
+// password, passcode, key, shared secret or State reaches either.
 //
 // # Tests of your own program
 //

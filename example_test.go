@@ -145,3 +145,25 @@ func Example_passwordChange() {
 	// Your password has been changed.
 	// accepted
 }
+
+// A Cause can be counted, or branched on.
+func ExampleCause() {
+	service := &duotest.Service{Users: map[string]*duotest.User{"jdoe": {Devices: []duotest.Device{{Answer: duotest.ReportFraud}}}}}
+	server := &radmfa.Server{
+		Primary:      primarytest.Users{"jdoe": "correct horse"},
+		SecondFactor: service.Client(),
+		Logger:       slog.New(slog.DiscardHandler),
+		OnEvent: func(_ context.Context, e radmfa.Event) {
+			if e.Stage == radmfa.StageLogin && e.Cause == radmfa.CauseFraud {
+				fmt.Printf("call %s: somebody knows the password (%s)\n", e.Username, e.Reason)
+			}
+		},
+	}
+	login := radmfa.Request{Username: "jdoe", Password: "correct horse"}
+	menu := server.Login(context.Background(), login)
+	login.State, login.Password = menu.State, "push"
+	fmt.Println(server.Login(context.Background(), login).Result)
+	// Output:
+	// call jdoe: somebody knows the password (the user reported the login as fraud)
+	// rejected
+}

@@ -68,6 +68,11 @@ func (c collector) Collect(metrics chan<- prometheus.Metric) {
 		i.inUse.Done()
 	}
 	c.daemon.peers.each(out.peer)
+	for _, s := range c.daemon.spools() {
+		lost, failure := s.state()
+		out.counter(lostDesc, lost, s.name)
+		out.gauge(writingDesc, number(failure == nil), s.name)
+	}
 }
 
 func (c collected) listener(l *listener, section string) {

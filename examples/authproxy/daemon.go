@@ -72,6 +72,16 @@ func (d *daemon) current() []*listener {
 	return list
 }
 
+// spools returns the logs.
+func (d *daemon) spools() []*spool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.logs == nil {
+		return nil
+	}
+	return d.logs.spools
+}
+
 // plan is a configuration that can be put to work at once.
 type plan struct {
 	file      *config.File

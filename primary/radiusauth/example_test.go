@@ -110,3 +110,17 @@ func ExampleAuthenticator_Check() {
 	// [answers Status-Server answers logins]
 	// <nil>
 }
+
+// A probe, for monitoring.
+func ExampleAuthenticator_Probe() {
+	address, stop := exampleServer()
+	defer stop()
+	first := &radiusauth.Authenticator{Servers: []radiusauth.Server{{Address: address}}, Secret: "testing123"}
+	fmt.Println(first.Probe(context.Background()))
+	for _, s := range first.Stats() {
+		fmt.Println(s.Failures, s.Down)
+	}
+	// Output:
+	// <nil>
+	// 0 false
+}
