@@ -129,9 +129,21 @@ func validate(path string, stdout io.Writer) int {
 	_, _ = fmt.Fprintf(stdout, "%s: no problems\n", path)
 	for _, s := range file.Servers {
 		_, _ = fmt.Fprintf(stdout, "  [%s] listens on %s, first factor %s, service %s asked about %s\n",
-			s.Name, s.Listen(file.Main), firstFactorName(s), s.APIHost(), serviceNames[s.Word("duo_username")])
+			s.Name, listens(s, file.Main), firstFactorName(s), s.APIHost(), serviceNames[s.Word("duo_username")])
 	}
 	return exitOK
+}
+
+// listens returns where a section listens.
+func listens(s, main *config.Section) string {
+	udp, tls := s.Listens(main)
+	switch {
+	case tls == "":
+		return udp
+	case udp == "":
+		return tlsLabel(tls)
+	}
+	return udp + " and " + tlsLabel(tls)
 }
 
 // serviceNames says what duo_username means.

@@ -12,6 +12,7 @@ import (
 	"github.com/radmfa/radmfa"
 	"github.com/radmfa/radmfa/challenge"
 	"github.com/radmfa/radmfa/duo"
+	"github.com/radmfa/radmfa/radius"
 )
 
 // The peers whose health and certificates are told.
@@ -150,12 +151,13 @@ type transport struct {
 }
 
 var (
-	requestsDesc = prometheus.NewDesc("authproxy_requests_total", "Datagrams that were handled, joined to a request in flight, repeated from memory, or Status-Server.", []string{"section", "listener", "how"}, nil)
-	droppedDesc  = prometheus.NewDesc("authproxy_dropped_total", "Datagrams that were dropped, by reason.", []string{"section", "listener", "reason"}, nil)
-	waitingDesc  = prometheus.NewDesc("authproxy_waiting_logins", "Access-Requests that wait for a reply now.", []string{"section", "listener"}, nil)
-	checkedDesc  = prometheus.NewDesc("authproxy_health_checks_total", "Access-Requests by the users of health_username_N, rejected at once.", []string{"section", "listener"}, nil)
-	openDesc     = prometheus.NewDesc("authproxy_open_challenges", "Challenges that are kept until they are answered or expire.", []string{"section"}, nil)
-	roomDesc     = prometheus.NewDesc("authproxy_open_challenges_limit", "How many challenges there is room for.", []string{"section"}, nil)
+	requestsDesc    = prometheus.NewDesc("authproxy_requests_total", "Packets that were handled, joined to a request in flight, repeated from memory, or Status-Server.", []string{"section", "listener", "how"}, nil)
+	droppedDesc     = prometheus.NewDesc("authproxy_dropped_total", "Packets that were dropped and connections that were refused, by reason.", []string{"section", "listener", "reason"}, nil)
+	waitingDesc     = prometheus.NewDesc("authproxy_waiting_logins", "Access-Requests that wait for a reply now.", []string{"section", "listener"}, nil)
+	connectionsDesc = prometheus.NewDesc("authproxy_tls_connections", "Connections of devices over TLS that are open now.", []string{"section", "listener"}, nil)
+	checkedDesc     = prometheus.NewDesc("authproxy_health_checks_total", "Access-Requests by the users of health_username_N, rejected at once.", []string{"section", "listener"}, nil)
+	openDesc        = prometheus.NewDesc("authproxy_open_challenges", "Challenges that are kept until they are answered or expire.", []string{"section"}, nil)
+	roomDesc        = prometheus.NewDesc("authproxy_open_challenges_limit", "How many challenges there is room for.", []string{"section"}, nil)
 )
 
 // Describe implements prometheus.Collector.
@@ -163,6 +165,7 @@ func (transport) Describe(descs chan<- *prometheus.Desc) {
 	descs <- requestsDesc
 	descs <- droppedDesc
 	descs <- waitingDesc
+	descs <- connectionsDesc
 	descs <- checkedDesc
 	descs <- openDesc
 	descs <- roomDesc
@@ -171,17 +174,25 @@ func (transport) Describe(descs chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (t transport) Collect(out chan<- prometheus.Metric) {
 	for _, l := range t.listeners() {
-		section, stats := l.instance().section.Name, l.server.Stats()
-		for how, n := range map[string]uint64{"handled": stats.Handled, "joined": stats.Joined, "repeated": stats.Repeated, "status": stats.Statuses} {
-			out <- prometheus.MustNewConstMetric(requestsDesc, prometheus.CounterValue, float64(n), section, l.addr, how)
+		section := l.instance().section.Name
+		for _, e := range l.endpoints() {
+			collect(out, section, e.label, e.server.Stats())
 		}
-		for reason, n := range stats.Dropped {
-			out <- prometheus.MustNewConstMetric(droppedDesc, prometheus.CounterValue, float64(n), section, l.addr, reason.String())
-		}
-		out <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(stats.InFlight), section, l.addr)
-		out <- prometheus.MustNewConstMetric(checkedDesc, prometheus.CounterValue, float64(l.checked.Load()), section, l.addr)
+		out <- prometheus.MustNewConstMetric(checkedDesc, prometheus.CounterValue, float64(l.checked.Load()), section, l.key)
 		store := t.store(section)
 		out <- prometheus.MustNewConstMetric(openDesc, prometheus.GaugeValue, float64(store.Len()), section)
 		out <- prometheus.MustNewConstMetric(roomDesc, prometheus.GaugeValue, float64(store.Cap()), section)
 	}
+}
+
+// collect tells of a socket.
+func collect(out chan<- prometheus.Metric, section, listener string, stats radius.Stats) {
+	for how, n := range map[string]uint64{"handled": stats.Handled, "joined": stats.Joined, "repeated": stats.Repeated, "status": stats.Statuses} {
+		out <- prometheus.MustNewConstMetric(requestsDesc, prometheus.CounterValue, float64(n), section, listener, how)
+	}
+	for reason, n := range stats.Dropped {
+		out <- prometheus.MustNewConstMetric(droppedDesc, prometheus.CounterValue, float64(n), section, listener, reason.String())
+	}
+	out <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(stats.InFlight), section, listener)
+	out <- prometheus.MustNewConstMetric(connectionsDesc, prometheus.GaugeValue, float64(stats.Connections), section, listener)
 }

@@ -97,11 +97,11 @@ func (d *daemon) healthz(w http.ResponseWriter, _ *http.Request) {
 	for _, l := range d.current() {
 		section := l.instance().section.Name
 		answer.Sections[section] = sectionHealth{
-			Listens:     l.addr,
+			Listens:     l.listens(),
 			FirstFactor: d.word(section, peerFirstFactor),
 			Service:     d.word(section, peerService),
 			Redis:       l.instance().redisWord(),
-			Waiting:     l.server.Stats().InFlight,
+			Waiting:     l.waiting(),
 			Open:        d.store(section).Len(),
 			Room:        d.store(section).Cap(),
 		}
