@@ -188,7 +188,7 @@ var serverKeys = []Key{
 	{Name: "radsec_ca_file", Value: authority, Ours: true, Meaning: "authorities that issue the devices' certificates; required with `radsec_port`, as are the next three"},
 	{Name: "radsec_cert_file", Value: certificate, Ours: true, Meaning: "this server's certificate, followed by those of intermediate authorities"},
 	{Name: "radsec_key_file", Value: privateKey, Ours: true, Meaning: "its private key, without password; others must not be able to read the file"},
-	{Name: "radius_name", Numbering: Indexed, Value: dnsName, Ours: true, Meaning: "DNS name in the certificate of a device that may ask over TLS; it is the same device as those of `radius_ip_N`. The secret is `radsec`"},
+	{Name: "radius_name", Numbering: Indexed, Value: dnsName, Ours: true, Meaning: "DNS name in the certificate of a device that may ask over TLS; with `radius_ip_N` of the same number, they are one device. The secret is `radsec`"},
 	{Name: "interface", Value: address, Meaning: "address to listen on; default: that of `[main]`"},
 	{Name: "failmode", Value: enum("safe", "secure", "totp"), Default: "safe", Meaning: "what happens after a right first factor when the service cannot be contacted: `safe` accepts, `secure` rejects; ours: `totp` asks for a code of `totp_file`"},
 	{Name: "totp_file", Value: otpKeys, Ours: true, Meaning: "keys of authenticator apps for `failmode=totp`, a line `name = key` (base32) for each account that the service would be asked about; others must not be able to read the file"},
