@@ -40,8 +40,8 @@
 //
 // # The parts
 //
-//   - [github.com/radmfa/radmfa/radius]: the transport. A Server is itself a
-//     radius.Handler, for a radius.Server of your own.
+//   - [github.com/radmfa/radmfa/radius]: the transport, on UDP and over TLS
+//     (RadSec). A Server is itself a radius.Handler, for a radius.Server of your own.
 //   - [github.com/radmfa/radmfa/primary]: the first factor; primary.None means
 //     that the NAS has checked the password. primary/ldapauth asks Active Directory
 //     and other directories, primary/radiusauth other RADIUS servers.

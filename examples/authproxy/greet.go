@@ -47,7 +47,7 @@ func (d *daemon) greet(stderr io.Writer) {
 func describeSections(w io.Writer, file *config.File) {
 	for _, s := range file.Servers {
 		_, _ = fmt.Fprintf(w, "  [%s] listens on %s, first factor %s, service %s asked about %s\n",
-			s.Name, s.Listen(file.Main), firstFactorName(s), s.APIHost(), serviceNames[s.Word("duo_username")])
+			s.Name, listens(s, file.Main), firstFactorName(s), s.APIHost(), serviceNames[s.Word("duo_username")])
 	}
 }
 

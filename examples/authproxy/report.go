@@ -37,7 +37,7 @@ func (d *daemon) configuration() *config.File {
 // dropped notes what a listener dropped.
 func (d *daemon) dropped(l *listener) func(radius.Drop) {
 	return func(drop radius.Drop) {
-		d.recorder.Drop(l.instance().section.Name, l.addr, drop, time.Now())
+		d.recorder.Drop(l.instance().section.Name, l.key, drop, time.Now())
 	}
 }
 
@@ -74,10 +74,10 @@ func (d *daemon) report(ctx context.Context, f status.Filter) status.Report {
 	}
 	listeners := map[string]*listener{}
 	for _, l := range d.current() {
-		listeners[l.addr] = l
+		listeners[l.key] = l
 	}
 	for _, s := range file.Servers {
-		r.Sections = append(r.Sections, d.sectionReport(s, file, listeners[s.Listen(file.Main)]))
+		r.Sections = append(r.Sections, d.sectionReport(s, file, listeners[listenerKey(s, file.Main)]))
 	}
 	r.Senders, r.OtherDrops = d.recorder.Senders()
 	for i := range r.Senders {
@@ -96,12 +96,15 @@ func (d *daemon) report(ctx context.Context, f status.Filter) status.Report {
 func (d *daemon) sectionReport(s *config.Section, file *config.File, l *listener) status.Section {
 	store := d.store(s.Name)
 	r := status.Section{
-		Name: s.Name, Line: s.Line, Listens: s.Listen(file.Main), Service: s.APIHost(),
+		Name: s.Name, Line: s.Line, Listens: listens(s, file.Main), Service: s.APIHost(),
 		Open: store.Len(), Room: store.Cap(), Peers: d.asks(s, file.Main),
 	}
-	if l != nil {
-		stats := l.server.Stats()
-		r.Waiting, r.Handled = stats.InFlight, stats.Handled
+	if l == nil {
+		return r
+	}
+	for _, e := range l.endpoints() {
+		stats := e.server.Stats()
+		r.Waiting, r.Handled = r.Waiting+stats.InFlight, r.Handled+stats.Handled
 		for _, n := range stats.Dropped {
 			r.Dropped += n
 		}

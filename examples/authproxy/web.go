@@ -124,7 +124,7 @@ func (d *daemon) sectionHealth(l *listener) sectionHealth {
 	section := i.section.Name
 	first, service := d.peers.of(section, peerFirstFactor), d.peers.of(section, peerService)
 	return sectionHealth{
-		Listens:          l.addr,
+		Listens:          l.listens(),
 		FirstFactor:      first.is,
 		FirstFactorError: text(first.err),
 		Service:          service.is,
@@ -132,7 +132,7 @@ func (d *daemon) sectionHealth(l *listener) sectionHealth {
 		ServiceError:     text(service.err),
 		ClockOffset:      i.service.ClockOffset().Round(time.Second).Seconds(),
 		Redis:            i.redisWord(),
-		Waiting:          l.server.Stats().InFlight,
+		Waiting:          l.waiting(),
 		Open:             d.store(section).Len(),
 		Room:             d.store(section).Cap(),
 	}

@@ -159,7 +159,7 @@ func (l *loader) keys(s *Section, raw []rawKey) {
 	}
 	for i := range s.kind.Keys {
 		key := &s.kind.Keys[i]
-		if key.Required && len(s.numbers(key)) == 0 && !l.told(s, key) {
+		if s.requires(key) && len(s.numbers(key)) == 0 && !l.told(s, key) {
 			name := key.Name
 			if key.Numbering == Indexed {
 				name += "_1"
