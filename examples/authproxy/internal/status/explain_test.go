@@ -87,6 +87,12 @@ func TestOtherVerdicts(t *testing.T) {
 	assert.Equal(t, []string{"host=dc1.example.com (authproxy.cfg line 5)", "host_2=dc2.example.com (authproxy.cfg line 6)"}, v.Decides)
 	assert.NotContains(t, v.Why, "\x1b")
 
+	app := event("1", radmfa.StageLogin, radmfa.ResultAccepted)
+	app.Factor, app.Fallback = duo.FactorPasscode, true
+	v = at.explain(app)
+	assert.Contains(t, v.Why, "the code of the app is right")
+	assert.Equal(t, []string{"failmode=safe, the default ([radius_server_challenge] does not set it)"}, v.Decides)
+
 	bypass := event("1", radmfa.StageLogin, radmfa.ResultAccepted)
 	bypass.Status = duo.StatusBypass
 	assert.Equal(t, "the service asks this user for no second factor", at.explain(bypass).Why)

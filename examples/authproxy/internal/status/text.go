@@ -79,6 +79,9 @@ func (t *printer) section(s *Section) {
 		t.line("  %s\t%s\t%s\tlast answer %s", p.Name, p.Address, p.State, Ago(t.now, p.Answer))
 	}
 	for _, p := range s.Peers {
+		for _, server := range p.Down() {
+			t.line("  %s: %s is down", p.Name, server)
+		}
 		if p.Error != "" {
 			t.line("  %s: %s, %s", p.Name, p.Error, Ago(t.now, p.Failure))
 		}
