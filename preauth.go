@@ -81,11 +81,11 @@ func (l *login) unavailable(err error, waited time.Duration) step {
 	case ses.policy.FailMode == FailOpen && ses.mustChange():
 		return l.reject(CauseOutage, textMustChange, "the service cannot be contacted, and no password is changed without the second factor")
 	case ses.policy.FailMode == FailOpen:
-		l.accept(CauseFailedOpen, "", "the service cannot be contacted and the fail mode is open")
+		l.accept(CauseFailedOpen, "", "the service cannot be contacted, and the fail mode is open: let in without it")
 		l.decision.failedOpen = true
 		return decided
 	default:
-		return l.reject(CauseOutage, textNoSecondFactor, "the service cannot be contacted, and the fail mode lets nobody in without it")
+		return l.reject(CauseOutage, textNoSecondFactor, "the service cannot be contacted, and the fail mode is closed: nobody is let in without it")
 	}
 }
 

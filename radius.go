@@ -18,9 +18,17 @@ import (
 )
 
 // ServeRADIUS implements radius.Handler: it answers one Access-Request. The
-// request must come from the transport of package radius, which has verified it
-// and signs the reply.
+// request must come from a radius.Server, which has verified it and signs the
+// reply. From any other transport that has not set radius.WithClient, such as the
+// layeh.com/radius PacketServer, it is rejected: replies would be unsigned there,
+// and each retransmission a login of its own.
 func (s *Server) ServeRADIUS(w radius.ResponseWriter, r *radius.Request) {
+	if radius.ClientOf(r.Context()) == nil {
+		s.logger().Error("radmfa: a request is rejected because its transport neither verifies nor signs: " +
+			"serve with Server.Serve or a radius.Server, or call Server.Login")
+		_ = w.Write(r.Response(radius.CodeAccessReject))
+		return
+	}
 	in := incoming{server: s, packet: r.Packet}
 	l := s.newLogin(r.Context(), in.request(r.Context(), r.RemoteAddr))
 	defer l.until.end()
@@ -95,11 +103,8 @@ type incoming struct {
 // request takes out of the packet what a login needs.
 func (in *incoming) request(ctx context.Context, from net.Addr) *Request {
 	r := &Request{NAS: addrOf(from), Packet: in.packet, State: string(rfc2865.State_Get(in.packet))}
-	if client := radius.ClientOf(ctx); client != nil {
-		r.Client, r.Device = client.String(), client.ID()
-	} else {
-		r.Device = r.NAS.String()
-	}
+	client := radius.ClientOf(ctx)
+	r.Client, r.Device = client.String(), client.ID()
 	r.Username = in.username()
 	r.Password = in.password()
 	if in.problem == "" && r.State == "" {

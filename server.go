@@ -3,6 +3,7 @@ package radmfa
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,7 +39,7 @@ const (
 	defaultMaxAttempts      = 3
 )
 
-// ErrServerClosed is what Serve and ListenAndServe return after Shutdown or Close.
+// ErrServerClosed is what Serve, ServeTLS and ListenAndServe return after Shutdown or Close.
 var ErrServerClosed = radius.ErrServerClosed
 
 // Server adds a second factor to RADIUS logins. Do not modify or copy a Server
@@ -207,14 +208,29 @@ func (s *Server) ListenAndServe() error {
 // connections. To control the transport (buffers, limits, counters), use the Server
 // as the Handler of your own radius.Server, and shut that one down instead.
 func (s *Server) Serve(conn net.PacketConn) error {
+	if err := s.mayServe(); err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	return s.radius().Serve(conn)
+}
+
+// ServeTLS is Serve for RADIUS over TLS (RadSec, RFC 6614): it accepts connections
+// from the listener, usually on port 2083, of Clients with a TLSName. See
+// radius.Server.ServeTLS for what config needs.
+func (s *Server) ServeTLS(listener net.Listener, config *tls.Config) error {
+	if err := s.mayServe(); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	return s.radius().ServeTLS(listener, config)
+}
+
+// mayServe reports what is missing to serve.
+func (s *Server) mayServe() error {
 	err := s.Validate()
 	if s.Clients == nil {
 		err = errors.Join(err, errors.New("radmfa: Server.Clients is nil: no NAS may ask"))
 	}
-	if err != nil {
-		return errors.Join(err, conn.Close())
-	}
-	return s.radius().Serve(conn)
+	return err
 }
 
 // Validate checks the configuration without network access, including Primary,

@@ -194,7 +194,7 @@ func TestTheSignersAreBounded(t *testing.T) {
 	client, k := &Client{Secret: vectorSecret}, newKey(vectorSecret)
 	for i := range maxSigners + 10 {
 		source := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1)
-		_, ok := server.verify(w, source, client, k)
+		_, ok := server.verify(w, peer{addr: source}, client, k)
 		require.True(t, ok)
 	}
 	assert.Len(t, server.signers.devices, maxSigners)

@@ -42,6 +42,13 @@ func ClientOf(ctx context.Context) *Client {
 	return c
 }
 
+// WithClient returns a context whose ClientOf is c, for tests of handlers and for
+// transports that do all that a Server does: verify and deduplicate requests, copy
+// Proxy-States, and sign, remember and repeat replies.
+func WithClient(ctx context.Context, c *Client) context.Context {
+	return context.WithValue(ctx, clientKey{}, c)
+}
+
 // Value implements context.Context for ClientOf.
 func (r *request) Value(key any) any {
 	if key == (clientKey{}) {
@@ -63,6 +70,9 @@ func (r *request) run() {
 	r.remote = net.UDPAddr{IP: ip, Port: int(source.Port()), Zone: source.Addr().Zone()}
 	r.wire.parse(&r.packet, r.key.secret, &r.room)
 	in := Request{LocalAddr: r.dispatcher.local, RemoteAddr: &r.remote, Packet: &r.packet}
+	if r.peer.conn != nil {
+		in.RemoteAddr = (*net.TCPAddr)(&r.remote)
+	}
 	defer r.end()
 	r.dispatcher.server.Handler.ServeRADIUS(r, in.WithContext(r))
 }

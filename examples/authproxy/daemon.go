@@ -25,6 +25,7 @@ type daemon struct {
 	metrics  *metrics
 	recorder *status.Recorder
 	peers    peers
+	stale    bool // the last reload failed
 	stopping atomic.Bool
 	failed   chan error     // a listener that cannot go on
 	running  sync.WaitGroup // listeners, and instances that are replaced
@@ -150,7 +151,7 @@ func (d *daemon) listenWeb(p *plan) (err error) {
 	if d.web != nil && samePort(addr, d.web.addr) {
 		hint = fmt.Sprintf("this process listens on %s; another address with the same port takes a restart", d.web.addr)
 	}
-	return config.Problems{{File: p.file.Path, Line: p.file.Main.LineOf("metrics_address"), Section: config.Main, Key: "metrics_address", Text: withHint(err, hint)}}
+	return mainProblem(p.file, "metrics_address", withHint(err, hint))
 }
 
 // build makes the instances. A section that says the same as before keeps its

@@ -11,6 +11,7 @@ import (
 
 	"layeh.com/radius/rfc2865"
 
+	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
 	"github.com/radmfa/radmfa/internal/names"
 	"github.com/radmfa/radmfa/radius"
 )
@@ -32,7 +33,7 @@ func newListener(addr string, i *instance, logger *slog.Logger, responded func(s
 	l := &listener{addr: addr, current: i, responded: responded}
 	l.server = &radius.Server{
 		Clients: l, Handler: l, Logger: logger.With("listener", addr),
-		MaxInFlight: maxWaiting(), DropHint: dropHint,
+		MaxInFlight: maxWaiting(), DropHint: l.dropHint,
 	}
 	return l
 }
@@ -50,22 +51,52 @@ func maxWaiting() int {
 }
 
 // dropHint says what can be done about a drop in the words of the file.
-func dropHint(d radius.Drop) string {
+func (l *listener) dropHint(d radius.Drop) string {
+	s := l.instance().section
+	at := func(key string) string {
+		if n := numberOf(s, d.Client); n > 0 {
+			return keyAt(s, s.Numbered(key, n))
+		}
+		return key + "_N"
+	}
 	switch d.Reason {
 	case radius.DropUnknownClient:
-		return fmt.Sprintf("if this device may ask, add radius_ip_N=%s with its radius_secret_N", d.Source.Addr())
+		n := nextNumber(s)
+		return fmt.Sprintf("if this device may ask, add radius_ip_%d=%s with its radius_secret_%[1]d to [%[3]s]", n, d.Source.Addr(), s.Name)
 	case radius.DropNoMessageAuthenticator:
-		return "let the device send a Message-Authenticator, or set force_message_authenticator=false for it"
+		return "let the device send a Message-Authenticator, or set " + at("radius_message_authenticator") + " to false for it"
 	case radius.DropNoLongerSigned:
-		return "this device has signed all its requests until now; if it may stop, set force_message_authenticator=false, or reload (SIGHUP) to forget that"
+		return "this device has signed all its requests until now; if it may stop, set " + at("radius_message_authenticator") + " to false, or reload (SIGHUP) to forget that"
 	case radius.DropProxyState:
-		return "if this device is a RADIUS proxy, let it send a Message-Authenticator, or set radius_is_proxy_N=true"
+		return "if this device is a RADIUS proxy, let it send a Message-Authenticator, or set " + at("radius_is_proxy") + " to true"
 	case radius.DropBadMessageAuthenticator:
-		return "the shared secret of the device differs from its radius_secret_N"
+		return "the shared secret of the device differs from its " + at("radius_secret")
 	case radius.DropTooManyInFlight:
 		return "one device sends too many logins at once, or the limit on open files is too low (LimitNOFILE= of the unit, ulimit -n)"
 	}
 	return d.Hint()
+}
+
+// numberOf is the number of the radius_ip_N that a client comes from, or zero.
+func numberOf(s *config.Section, c *radius.Client) int {
+	if c == nil {
+		return 0
+	}
+	for _, n := range s.Numbers("radius_ip") {
+		if slices.Contains(s.Prefixes(s.Numbered("radius_ip", n)), c.Prefix) {
+			return n
+		}
+	}
+	return 0
+}
+
+// nextNumber is the number for one more device.
+func nextNumber(s *config.Section) int {
+	next := 1
+	for _, n := range slices.Concat(s.Numbers("radius_ip"), s.Numbers("radius_secret")) {
+		next = max(next, n+1)
+	}
+	return next
 }
 
 // Client implements radius.ClientSource.

@@ -2,8 +2,8 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"math"
 	"os"
@@ -52,7 +52,7 @@ func openLogs(file *config.File, stdout io.Writer) (*logs, error) {
 	if on, network, address := main.Syslog("log_syslog"); on {
 		handler, closer, err := dialSyslog(network, address, main.Facility("syslog_facility"), options, l.spool)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("log_syslog: %w", err), l.close())
+			return nil, errors.Join(mainProblem(file, "log_syslog", err.Error()), l.close())
 		}
 		l.syslog = closer
 		handlers = append(handlers, handler)
@@ -89,11 +89,14 @@ func seconds(_ []string, a slog.Attr) slog.Attr {
 // open opens a file that is rotated by size, and by others with a reload.
 func (l *logs) open(file *config.File, name string) (io.Writer, error) {
 	path := filepath.Join(file.LogDir(), name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return nil, fmt.Errorf("log_dir: %w", err)
+	err := os.MkdirAll(filepath.Dir(path), 0o750)
+	if err == nil {
+		err = create(path)
 	}
-	if err := create(path); err != nil {
-		return nil, fmt.Errorf("log_dir: %w", err)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, mainProblem(file, "log_dir", err.Error()+": let the account that the daemon runs as write there, or set log_file=false")
+	} else if err != nil {
+		return nil, mainProblem(file, "log_dir", err.Error())
 	}
 	w := rotating(path, mebibytes(file.Main.Int("log_max_size")), file.Main.Int("log_max_files"))
 	l.files = append(l.files, w)

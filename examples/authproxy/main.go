@@ -16,7 +16,7 @@ import (
 	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
 )
 
-const configName = "authproxy.cfg"
+const configName = config.FileName
 
 // systemConfig is where the unit authproxy.service has it.
 const systemConfig = "/etc/authproxy/" + configName
@@ -32,6 +32,7 @@ Without a command it serves until it is told to stop. The commands are
   start      start the service, by systemd or the service manager of Windows
   stop       stop it, once the logins in flight have ended
   restart    stop and start it
+  import     take over the configuration of another installation (import -help)
   version    print version, system, Go and commit
 
 Without -config the file is authproxy.cfg in the working directory, or else
@@ -58,6 +59,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch command {
 	case "status", "explain":
 		return askDaemon(ctx, command, args, stdout, stderr)
+	case "import":
+		return importCommand(args, stdout, stderr)
 	case "login":
 		return login(ctx, args, os.Stdin, stdout, stderr)
 	case "start", "stop", "restart":

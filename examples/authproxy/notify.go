@@ -47,8 +47,12 @@ func (d *daemon) status(does string) string {
 		waiting += l.server.Stats().InFlight
 	}
 	slices.Sort(addresses)
-	return fmt.Sprintf("STATUS=%s %s on %s, %s waiting", does,
+	line := fmt.Sprintf("STATUS=%s %s on %s, %s waiting", does,
 		count(len(addresses), "section"), strings.Join(addresses, " "), count(waiting, "login"))
+	if d.stale {
+		line += "; the last reload failed, see the log"
+	}
+	return line
 }
 
 // count is a number with its noun.

@@ -87,7 +87,7 @@ func (d *daemon) reload() {
 	}
 	err := d.load()
 	d.noteReload(err)
-	if err != nil {
+	if d.stale = err != nil; d.stale {
 		d.metrics.reloads.WithLabelValues("failed").Inc()
 		d.metrics.loaded(err)
 		for line := range strings.Lines(err.Error()) {

@@ -59,6 +59,11 @@ func problem(file *config.File, s *config.Section, err error) config.Problem {
 	return config.Problem{File: file.Path, Line: s.Line, Section: s.Name, Text: unprefixed(err)}
 }
 
+// mainProblem is a problem of a key of [main].
+func mainProblem(file *config.File, key, text string) error {
+	return config.Problems{{File: file.Path, Line: file.Main.LineOf(key), Section: config.Main, Key: key, Text: text}}
+}
+
 // logger is a logger that says errors in these words.
 func (w *words) logger(l *slog.Logger) *slog.Logger {
 	return slog.New(wordedHandler{l.Handler(), w})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
 	"github.com/radmfa/radmfa/primary"
+	"github.com/radmfa/radmfa/radius"
 )
 
 const serverKeys = "[radius_server_challenge]\nikey=a\nskey=b\napi_host=c\nradius_ip_1=192.0.2.1\nradius_secret_1=d\n"
@@ -53,4 +55,27 @@ func TestAClientSectionsOwnProblemsAreTold(t *testing.T) {
 	file = loaded(t, "[radius_client]\nhost=192.0.2.9\nhost_2=192.0.2.9\nsecret=s\n")
 	_, out = call("validate", "-config", file.Path)
 	assert.Contains(t, out, file.Path+":1: [radius_client] host (line 2): 192.0.2.9:1812 is there twice\n")
+}
+
+func TestDropsNameTheLinesToChange(t *testing.T) {
+	file := loaded(t, "[duo_only_client]\n")
+	s := file.Servers[0]
+	clients, err := nasClients(s)
+	require.NoError(t, err)
+	l := &listener{current: &instance{section: s, clients: clients}}
+	source := netip.MustParseAddrPort("192.0.2.1:1024")
+	known := clients.Client(source.Addr())
+	require.NotNil(t, known)
+	for reason, want := range map[radius.DropReason]string{
+		radius.DropUnknownClient:           "add radius_ip_2=192.0.2.1 with its radius_secret_2 to [radius_server_challenge]",
+		radius.DropBadMessageAuthenticator: "differs from its radius_secret_1 (line 7)",
+		radius.DropNoMessageAuthenticator:  "set radius_message_authenticator_1 to false",
+		radius.DropNoLongerSigned:          "set radius_message_authenticator_1 to false, or reload",
+		radius.DropProxyState:              "set radius_is_proxy_1 to true",
+		radius.DropTooManyInFlight:         "LimitNOFILE=",
+		radius.DropMalformed:               "something other than RADIUS",
+	} {
+		assert.Contains(t, l.dropHint(radius.Drop{Reason: reason, Source: source, Client: known}), want)
+	}
+	assert.Contains(t, l.dropHint(radius.Drop{Reason: radius.DropProxyState, Source: source}), "set radius_is_proxy_N to true")
 }

@@ -182,12 +182,14 @@ func TestRangesAreCutIntoTheFewestPrefixes(t *testing.T) {
 		"255.255.255.254-255.255.255.255":            "255.255.255.254/31",
 		"2001:db8::-2001:db8::ffff":                  "2001:db8::/112",
 		"::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff": "::/0",
+		"::ffff:192.0.2.1":                           "192.0.2.1/32",
+		"::ffff:192.0.2.77/120":                      "192.0.2.0/24",
 	} {
 		prefixes, err := parsePrefixes(s)
 		require.NoError(t, err, s)
 		assert.Equal(t, want, strings.Trim(fmt.Sprint(prefixes), "[]"), s)
 	}
-	for _, s := range []string{"", "-", "1-", "192.0.2.1-2001:db8::1", "192.0.2.0/33", "192.0.2.0/255.0.255.0", "2001:db8::/255.0.0.0", "fe80::1%eth0", "fe80::1%a-fe80::2%a", "name"} {
+	for _, s := range []string{"", "-", "1-", "192.0.2.1-2001:db8::1", "192.0.2.0/33", "::ffff:192.0.2.0/90", "192.0.2.0/255.0.255.0", "2001:db8::/255.0.0.0", "fe80::1%eth0", "fe80::1%a-fe80::2%a", "name"} {
 		_, err := parsePrefixes(s)
 		assert.Error(t, err, s)
 	}

@@ -42,8 +42,8 @@ func TestARefusalNamesTheLineThatDecides(t *testing.T) {
 			"the account is locked", []string{"the directory: lockoutTime of the account (OpenLDAP: pwdAccountLockedTime)"},
 		},
 		{
-			"the service cannot be contacted, and the fail mode lets nobody in without it",
-			"the service cannot be contacted, and the fail mode lets nobody in without it",
+			"the service cannot be contacted, and the fail mode is closed: nobody is let in without it",
+			"the service cannot be contacted, and the fail mode is closed: nobody is let in without it",
 			[]string{"failmode=safe, the default ([radius_server_challenge] does not set it)"},
 		},
 		{
