@@ -59,6 +59,10 @@ func TestARefusalNamesTheLineThatDecides(t *testing.T) {
 			"the service denies this user", "the service denies this user",
 			[]string{"the service: the user's status there, or the application's policy"},
 		},
+		{
+			"the first factor is wrong: CN=jdoe: the password has expired", "the password has expired",
+			[]string{"password_change=false, the default ([ad_client] does not set it)", "the directory: its maximum age of passwords"},
+		},
 		{"something new", "something new", nil},
 	} {
 		e := event("1", radmfa.StageLogin, radmfa.ResultRejected)

@@ -180,6 +180,8 @@ func stageWords(s Step) string {
 		return "first factor"
 	case "preauth":
 		return "what the service wants"
+	case "password":
+		return "new password"
 	}
 	return cmp.Or(s.Factor, "second factor")
 }
