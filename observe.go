@@ -135,6 +135,7 @@ func (l *login) emit(e Event, started time.Time) {
 		l.ses.id = newLoginID()
 	}
 	e.Message, e.StatusMessage = l.withoutSecrets(e.Message), l.public(e.StatusMessage)
+	e.Fallback = l.ses.fallback
 	e.Time = time.Now()
 	e.Duration = e.Time.Sub(started)
 	e.LoginID, e.Username = l.ses.id, clean.Line(l.ses.name())

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/radmfa/radmfa"
 	"github.com/radmfa/radmfa/challenge"
@@ -349,7 +347,7 @@ func (d *daemon) surroundings(l *logs) surroundings {
 		observe: func(section string, e radmfa.Event) {
 			d.metrics.observe(section, e)
 			name, r := seen(e)
-			if before, changed := d.peers.note(section, name, r); changed {
+			if before, changed := d.notePeer(section, name, r); changed {
 				tell(l.With("section", section), name, before, r, false)
 			}
 			if l.events == nil {
@@ -359,17 +357,9 @@ func (d *daemon) surroundings(l *logs) surroundings {
 				l.Error("an authentication event is not written", "error", err)
 			}
 		},
-		record: d.record,
-		certificate: func(section, peer string, state tls.ConnectionState) {
-			d.metrics.showed(section, peer, state)
-			d.recorder.Showed(section, peer, state, time.Now())
-		},
-		outage: func(section string, began bool) {
-			d.metrics.outOfReach(section, began)
-			if !began {
-				d.recorder.Answered(section, status.Service, time.Now())
-			}
-		},
+		record:      d.record,
+		certificate: d.showed,
+		outage:      d.metrics.outOfReach,
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"path/filepath"
 	"runtime"
@@ -32,6 +33,12 @@ func (d *daemon) configuration() *config.File {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.file
+}
+
+// showed notes the certificate of a peer.
+func (d *daemon) showed(section, peer string, state tls.ConnectionState) {
+	d.metrics.showed(section, peer, state)
+	d.recorder.Showed(section, peer, state, time.Now())
 }
 
 // dropped notes what a listener dropped.
@@ -102,6 +109,12 @@ func (d *daemon) sectionReport(s *config.Section, file *config.File, l *listener
 	if l == nil {
 		return r
 	}
+	i := l.acquire()
+	defer i.inUse.Done()
+	r.ClockOffset = i.service.ClockOffset().Round(time.Second).Seconds()
+	for _, server := range i.first.servers() { // of the first peer
+		r.Peers[0].Servers = append(r.Peers[0].Servers, status.Server{Address: server.address, Down: server.down, Failures: server.failures})
+	}
 	for _, e := range l.endpoints() {
 		stats := e.server.Stats()
 		r.Waiting, r.Handled = r.Waiting+stats.InFlight, r.Handled+stats.Handled
@@ -115,7 +128,7 @@ func (d *daemon) sectionReport(s *config.Section, file *config.File, l *listener
 // asks are the peers of a section.
 func (d *daemon) asks(s, main *config.Section) (peers []status.Peer) {
 	add := func(name, address, peer string) {
-		peers = append(peers, status.Peer{Name: name, Address: address, PeerState: d.recorder.Peer(s.Name, peer)})
+		peers = append(peers, status.Peer{Name: name, Address: address, PeerState: d.recorder.PeerState(s.Name, peer)})
 	}
 	if c := s.Client; c != nil && c.Kind() == config.AD {
 		add("directory", strings.Join(c.Hosts("host", "port"), ", "), status.FirstFactor)
@@ -146,9 +159,9 @@ func (d *daemon) askRedis(ctx context.Context) {
 				return
 			}
 			if err := i.redis.Client.Ping(ctx).Err(); err != nil {
-				d.recorder.Failed(i.section.Name, status.Redis, err, time.Now())
+				d.recorder.Peer(i.section.Name, status.Redis, status.Down, err, time.Now())
 			} else {
-				d.recorder.Answered(i.section.Name, status.Redis, time.Now())
+				d.recorder.Peer(i.section.Name, status.Redis, status.Up, nil, time.Now())
 			}
 		})
 	}

@@ -31,6 +31,9 @@ func (p Place) explain(e radmfa.Event) Verdict {
 	if reason == "" {
 		v.Why = success(e)
 	}
+	if e.Fallback {
+		v.Decides = append(v.Decides, p.settings("failmode", e)...)
+	}
 	r := ruleFor(e)
 	if r == nil {
 		return v
@@ -92,6 +95,9 @@ func success(e radmfa.Event) string {
 	case duo.FactorPhone:
 		return "the call was approved"
 	case duo.FactorPasscode:
+		if e.Fallback {
+			return "the code of the app is right; the service could not be contacted"
+		}
 		return "the passcode is right"
 	}
 	return "the second factor is right"

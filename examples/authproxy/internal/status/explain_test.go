@@ -59,6 +59,10 @@ func TestARefusalNamesTheLineThatDecides(t *testing.T) {
 			"the service denies this user", "the service denies this user",
 			[]string{"the service: the user's status there, or the application's policy"},
 		},
+		{
+			"the first factor is wrong: CN=jdoe: the password has expired", "the password has expired",
+			[]string{"password_change=false, the default ([ad_client] does not set it)", "the directory: its maximum age of passwords"},
+		},
 		{"something new", "something new", nil},
 	} {
 		e := event("1", radmfa.StageLogin, radmfa.ResultRejected)
@@ -86,6 +90,12 @@ func TestOtherVerdicts(t *testing.T) {
 	v = at.explain(down)
 	assert.Equal(t, []string{"host=dc1.example.com (authproxy.cfg line 5)", "host_2=dc2.example.com (authproxy.cfg line 6)"}, v.Decides)
 	assert.NotContains(t, v.Why, "\x1b")
+
+	app := event("1", radmfa.StageLogin, radmfa.ResultAccepted)
+	app.Factor, app.Fallback = duo.FactorPasscode, true
+	v = at.explain(app)
+	assert.Contains(t, v.Why, "the code of the app is right")
+	assert.Equal(t, []string{"failmode=safe, the default ([radius_server_challenge] does not set it)"}, v.Decides)
 
 	bypass := event("1", radmfa.StageLogin, radmfa.ResultAccepted)
 	bypass.Status = duo.StatusBypass

@@ -34,11 +34,10 @@ type Login struct {
 	Result     string    `json:"result"` // accepted, rejected, challenged, ignored, failed; empty: under way
 	Status     string    `json:"status,omitempty"`
 	FailedOpen bool      `json:"failed_open,omitempty"`
-	Repeats    int       `json:"repeats,omitempty"` // how often the device asked again
+	Fallback   bool      `json:"fallback,omitempty"` // a code of totp_file was asked for
+	Repeats    int       `json:"repeats,omitempty"`  // how often the device asked again
 	Verdict
 	Steps []Step `json:"steps,omitempty"`
-
-	fallback bool // the service is out of reach: another second factor is asked
 }
 
 // Verdict says in words why a login ended as it did.
@@ -96,7 +95,7 @@ func (l *Login) step(e radmfa.Event) {
 // end notes the answer to a request.
 func (l *Login) end(e radmfa.Event, v Verdict) {
 	l.Result, l.Cause, l.Status = string(e.Result), string(e.Cause), string(e.Status)
-	l.FailedOpen, l.Verdict = e.FailedOpen, v
+	l.FailedOpen, l.Fallback, l.Verdict = e.FailedOpen, e.Fallback, v
 	l.Factor = cmp.Or(string(e.Factor), l.Factor)
 }
 

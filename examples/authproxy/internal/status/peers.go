@@ -1,14 +1,8 @@
 package status
 
 import (
-	"context"
 	"crypto/tls"
-	"errors"
-	"net/http"
 	"time"
-
-	"github.com/radmfa/radmfa"
-	"github.com/radmfa/radmfa/duo"
 )
 
 // The peers of a section.
@@ -36,54 +30,15 @@ type PeerState struct {
 
 type peerKey struct{ section, peer string }
 
-func (r *Recorder) peer(section, peer string) *PeerState {
-	key := peerKey{section, peer}
-	if r.peers[key] == nil {
-		if r.peers == nil {
-			r.peers = map[peerKey]*PeerState{}
-		}
-		r.peers[key] = &PeerState{State: Unknown}
+func (p PeerState) next(state string, err error, now time.Time) PeerState {
+	p.State = state
+	if state != Down {
+		p.Answer = now
 	}
-	return r.peers[key]
-}
-
-func (p *PeerState) answered(now time.Time) { p.State, p.Answer = Up, now }
-
-func (p *PeerState) failed(err error, now time.Time) {
-	if err == nil || errors.Is(err, context.Canceled) {
-		return // it says nothing about the peer
+	if err != nil {
+		p.Failure, p.Error = now, short(err.Error())
 	}
-	p.Failure, p.Error = now, short(err.Error())
-	var refusal *duo.Error
-	switch {
-	case !errors.As(err, &refusal) || refusal.Unavailable() || refusal.Status == 0:
-		p.State = Down
-	case refusal.Status == http.StatusUnauthorized, refusal.Status == http.StatusForbidden:
-		p.State, p.Answer = Refusing, now
-	default:
-		p.State, p.Answer = Up, now // it has not liked this one request
-	}
-}
-
-// judge learns from an event whether a peer answers.
-func (r *Recorder) judge(e radmfa.Event, section string, login *Login) {
-	switch e.Stage {
-	case radmfa.StagePrimary:
-		if e.Result == radmfa.ResultFailed {
-			r.peer(section, FirstFactor).failed(e.Err, e.Time)
-		} else {
-			r.peer(section, FirstFactor).answered(e.Time)
-		}
-	case radmfa.StagePreauth, radmfa.StageAuth:
-		switch {
-		case login.fallback: // somebody else answers
-		case e.Result == radmfa.ResultFailed:
-			r.peer(section, Service).failed(e.Err, e.Time)
-			login.fallback = e.Stage == radmfa.StagePreauth && r.peer(section, Service).State == Down
-		case e.Stage == radmfa.StagePreauth || e.Status != "":
-			r.peer(section, Service).answered(e.Time)
-		}
-	}
+	return p
 }
 
 // maxCertificates bounds those that are remembered.

@@ -24,7 +24,7 @@ type Recorder struct {
 	swept        time.Time
 	minutes      minutes
 	senders      senders
-	peers        map[peerKey]*PeerState
+	peers        map[peerKey]PeerState
 	certificates map[certificateKey]Certificate
 }
 
@@ -62,7 +62,6 @@ func (r *Recorder) Event(e radmfa.Event, at Place) {
 		delete(r.waiting, e.LoginID)
 	}
 	login := r.logins.of(e, section)
-	r.judge(e, section, login)
 	if e.Stage != radmfa.StageLogin {
 		login.step(e)
 		return
@@ -162,25 +161,25 @@ func (r *Recorder) Senders() (list []Sender, others uint64) {
 	return r.senders.list()
 }
 
-// Answered records that a peer answered, Failed that it did not, or refused.
-func (r *Recorder) Answered(section, peer string, now time.Time) {
+// Peer records how a peer does: one of the states, and why it does not answer or
+// refuses.
+func (r *Recorder) Peer(section, peer, state string, err error, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.peer(section, peer).answered(now)
+	if r.peers == nil {
+		r.peers = map[peerKey]PeerState{}
+	}
+	key := peerKey{section, peer}
+	r.peers[key] = r.peers[key].next(state, err, now)
 }
 
-// Failed records that a peer did not answer, or refused.
-func (r *Recorder) Failed(section, peer string, err error, now time.Time) {
+// PeerState returns what is known of a peer.
+func (r *Recorder) PeerState(section, peer string) PeerState {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.peer(section, peer).failed(err, now)
-}
-
-// Peer returns what is known of a peer.
-func (r *Recorder) Peer(section, peer string) PeerState {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return *r.peer(section, peer)
+	p := r.peers[peerKey{section, peer}]
+	p.State = cmp.Or(p.State, Unknown)
+	return p
 }
 
 // Showed records the certificate of a peer.

@@ -185,35 +185,22 @@ func TestASenderIsToldTheLinesThatLetItIn(t *testing.T) {
 	}
 }
 
-func TestPeersAreUpDownOrRefusing(t *testing.T) {
-	at := place(t)
-	section := at.Section.Name
-	fails := func(stage radmfa.Stage, err error) radmfa.Event {
-		e := event("x", stage, radmfa.ResultFailed)
-		e.LoginID, e.Err = fmt.Sprint(stage, err), err
-		return e
-	}
+func TestAPeerRemembersItsLastAnswerAndFailure(t *testing.T) {
 	var r Recorder
-	assert.Equal(t, Unknown, r.Peer(section, Service).State)
-	r.Event(event("1", radmfa.StagePrimary, radmfa.ResultRejected), at)
-	assert.Equal(t, Up, r.Peer(section, FirstFactor).State, "a no is an answer")
-	r.Event(fails(radmfa.StagePrimary, errors.New("dc1: refused")), at)
-	assert.Equal(t, Down, r.Peer(section, FirstFactor).State)
-	assert.Contains(t, r.Peer(section, FirstFactor).Error, "dc1")
-
-	r.Event(fails(radmfa.StagePreauth, &duo.Error{Call: "preauth", Status: 401, Code: duo.CodeBadSignature}), at)
-	assert.Equal(t, Refusing, r.Peer(section, Service).State)
-	assert.Contains(t, r.Peer(section, Service).Error, "check the secret key")
-	r.Event(fails(radmfa.StageAuth, &duo.Error{Call: "auth", Status: 400, Code: duo.CodeInvalidParameter}), at)
-	assert.Equal(t, Up, r.Peer(section, Service).State)
-	r.Event(fails(radmfa.StagePreauth, &duo.Error{Call: "preauth", Err: errors.New("no route")}), at)
-	assert.Equal(t, Down, r.Peer(section, Service).State)
-	fallback := fails(radmfa.StagePreauth, &duo.Error{Call: "preauth", Err: errors.New("no route")})
-	fallback.Result, fallback.Err = radmfa.ResultChallenged, nil
-	r.Event(fallback, at)
-	assert.Equal(t, Down, r.Peer(section, Service).State, "another second factor has answered")
+	state := func() PeerState { return r.PeerState("s", Service) }
+	assert.Equal(t, PeerState{State: Unknown}, state())
+	r.Peer("s", Service, Up, nil, noon)
+	assert.Equal(t, PeerState{State: Up, Answer: noon}, state())
+	later := noon.Add(time.Minute)
+	r.Peer("s", Service, Down, errors.New("no\nroute"), later)
+	assert.Equal(t, PeerState{State: Down, Answer: noon, Failure: later, Error: "no route"}, state())
+	r.Peer("s", Service, Refusing, errors.New("40103"), later)
+	assert.Equal(t, PeerState{State: Refusing, Answer: later, Failure: later, Error: "40103"}, state())
+	last := later.Add(time.Minute)
+	r.Peer("s", Service, Up, nil, last)
+	assert.Equal(t, PeerState{State: Up, Answer: last, Failure: later, Error: "40103"}, state())
 	r.Keep(map[string]bool{})
-	assert.Equal(t, Unknown, r.Peer(section, Service).State)
+	assert.Equal(t, Unknown, state().State)
 }
 
 func TestCertificatesExpire(t *testing.T) {

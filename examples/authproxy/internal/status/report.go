@@ -59,6 +59,9 @@ type Section struct {
 	Handled uint64 `json:"handled"`
 	Dropped uint64 `json:"dropped"`
 	Peers   []Peer `json:"peers"`
+
+	// ClockOffset is how many seconds the service's clock is ahead.
+	ClockOffset float64 `json:"clock_offset_seconds"`
 }
 
 // Peer is somebody whom a section asks.
@@ -66,6 +69,24 @@ type Peer struct {
 	Name    string `json:"name"` // directory, RADIUS servers, service, Redis
 	Address string `json:"address"`
 	PeerState
+	Servers []Server `json:"servers,omitempty"` // of a first factor, with the state of each
+}
+
+// Server is one of several that a peer is made of.
+type Server struct {
+	Address  string `json:"address"`
+	Down     bool   `json:"down"`
+	Failures uint64 `json:"failures"`
+}
+
+// Down lists the servers that are down, of several.
+func (p *Peer) Down() (list []string) {
+	for _, s := range p.Servers {
+		if s.Down && len(p.Servers) > 1 {
+			list = append(list, s.Address)
+		}
+	}
+	return list
 }
 
 // Ago is how long something is past, in the words of people.

@@ -28,8 +28,8 @@ var firstFactorRules = []rule{
 	{reason: "names no user", words: "the name is no user's", keys: []string{"client/username_attribute", "client/at_attribute"}},
 	{reason: "both have", words: "two entries of the directory have this name", keys: []string{"client/search_dn", "client/ldap_filter"}},
 	{reason: "is not the directory's own", words: "the domain before the name is not the directory's", keys: []string{"client/ntlm_domain"}, elsewhere: "the directory: its NetBIOS and DNS names"},
-	{reason: "the password must be changed first", words: "the password must be changed first", elsewhere: "the directory: pwdLastSet of the account (OpenLDAP: pwdReset)"},
-	{reason: "the password has expired", words: "the password has expired", elsewhere: "the directory: its maximum age of passwords"},
+	{reason: "the password must be changed first", words: "the password must be changed first", keys: []string{"client/password_change"}, elsewhere: "the directory: pwdLastSet of the account (OpenLDAP: pwdReset)"},
+	{reason: "the password has expired", words: "the password has expired", keys: []string{"client/password_change"}, elsewhere: "the directory: its maximum age of passwords"},
 	{reason: "the account is locked", words: "the account is locked", elsewhere: "the directory: lockoutTime of the account (OpenLDAP: pwdAccountLockedTime)"},
 	{reason: "the account is disabled", words: "the account is disabled", elsewhere: "the directory: userAccountControl of the account"},
 	{reason: "the account has expired", words: "the account has expired", elsewhere: "the directory: accountExpires of the account"},
@@ -53,6 +53,7 @@ var rules = []rule{
 	{reason: "bypass: the service asks this user for no second factor", words: "the service asks this user for no second factor", elsewhere: "the service: the user's status there, or the application's policy"},
 	{reason: "the user must enroll first", words: "the user is not enrolled at the service", keys: []string{"duo_username"}, elsewhere: "the service: its policy for new users"},
 	{reason: "the policy permits none of the user's factors", words: "the service permits none of the user's factors", elsewhere: "the service: the application's policy"},
+	{reason: "the service cannot be contacted, and no password is changed", elsewhere: "a password is changed only after the second factor"},
 	{reason: "the service cannot be contacted", keys: []string{"failmode"}},
 	{reason: "the time was up before the service could", words: "the first factor took so long that no time was left for the service", keys: []string{"client/host", "client/timeout"}},
 	{reason: "the service cannot be asked", keys: []string{"api_host"}},
@@ -73,6 +74,12 @@ var rules = []rule{
 	{reason: "the service denied the login", elsewhere: "the service: the user's status there, or the application's policy"},
 	{reason: "the answer is no option and no passcode", elsewhere: "the user"},
 	{reason: "the passcode is wrong", elsewhere: "the service: what the user's device or token shows"},
+
+	// New passwords.
+	{reason: "the first factor cannot change passwords", keys: []string{"client/password_change"}},
+	{reason: "the password cannot be changed", elsewhere: "the directory: its rules for passwords"},
+	{reason: "it is not known whether the password was changed", elsewhere: "the directory, which did not answer"},
+	{reason: "too many new passwords that differ or are refused", elsewhere: "the user; the directory: its rules for passwords"},
 
 	// Requests and challenges.
 	{reason: "the User-Password is not readable", words: "the password cannot be read: the shared secret of the device is another one", keys: []string{"radius_secret"}, elsewhere: "the device"},

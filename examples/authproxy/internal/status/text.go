@@ -79,6 +79,9 @@ func (t *printer) section(s *Section) {
 		t.line("  %s\t%s\t%s\tlast answer %s", p.Name, p.Address, p.State, Ago(t.now, p.Answer))
 	}
 	for _, p := range s.Peers {
+		for _, server := range p.Down() {
+			t.line("  %s: %s is down", p.Name, server)
+		}
 		if p.Error != "" {
 			t.line("  %s: %s, %s", p.Name, p.Error, Ago(t.now, p.Failure))
 		}
@@ -177,6 +180,8 @@ func stageWords(s Step) string {
 		return "first factor"
 	case "preauth":
 		return "what the service wants"
+	case "password":
+		return "new password"
 	}
 	return cmp.Or(s.Factor, "second factor")
 }

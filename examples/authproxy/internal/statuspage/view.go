@@ -39,6 +39,9 @@ func newView(r *status.Report, f status.Filter) *view {
 	return v
 }
 
+// clockOff is how far clocks may differ without a word.
+const clockOff = 30 * time.Second
+
 // trouble is what an operator should look at first.
 func trouble(r *status.Report) (list []string) {
 	if r.State != "serving" {
@@ -54,7 +57,13 @@ func trouble(r *status.Report) (list []string) {
 		if s.Room > 0 && s.Open >= s.Room*9/10 {
 			list = append(list, fmt.Sprintf("[%s] %d of %d challenges are open; when all are, new logins get no reply.", s.Name, s.Open, s.Room))
 		}
+		if off := time.Duration(s.ClockOffset * float64(time.Second)); off.Abs() > clockOff {
+			list = append(list, fmt.Sprintf("[%s] This machine's clock is off by %s; set it, by NTP for example.", s.Name, off.Abs()))
+		}
 		for _, p := range s.Peers {
+			for _, server := range p.Down() {
+				list = append(list, "["+s.Name+"] "+p.Name+": "+server+" is down.")
+			}
 			if p.State == status.Down || p.State == status.Refusing {
 				list = append(list, "["+s.Name+"] "+p.Name+" "+p.Address+" is "+p.State+": "+p.Error)
 			}
