@@ -123,6 +123,22 @@ func TestCtrlCAtThePasswordRestoresTheEcho(t *testing.T) {
 	assert.Error(t, cmd.Wait())
 	assert.Equal(t, exitFailed, cmd.ProcessState.ExitCode())
 	assert.True(t, s.echoes())
+	s.shows("authproxy: no password: interrupted")
+}
+
+func TestCtrlCEndsTheWaitForAPush(t *testing.T) {
+	l := newLab(t, slow(30*time.Second))
+	p := l.run(mainSection + noPrimary + l.section("radius_server_auto", freePort(t)))
+	s := newTerminal(t)
+	cmd := s.start("login", "jdoe", "-config", p.config)
+	s.shows("Password: ")
+	require.Eventually(t, func() bool { return !s.echoes() }, 5*time.Second, time.Millisecond)
+	s.types(userPass)
+	s.shows("waiting for the reply; does the phone ring?")
+	_, err := s.keys.Write([]byte{3})
+	require.NoError(t, err)
+	assert.Error(t, cmd.Wait())
+	s.shows("authproxy: interrupted")
 }
 
 func TestADaemonAtATerminalSaysWhatItDoes(t *testing.T) {
