@@ -33,7 +33,7 @@ func (l *login) chooseAutomatically() step {
 	if l.ses.appended != "" {
 		choice, err := l.parse(l.ses.appended)
 		if err != nil || !policy.permits(choice.Kind) {
-			return l.reject(textNoOption, "what is appended to the password is no factor and no passcode")
+			return l.reject(CauseTypingError, textNoOption, "what is appended to the password is no factor and no passcode")
 		}
 		l.choice = choice
 		return atProve
@@ -47,16 +47,18 @@ func (l *login) chooseAutomatically() step {
 			return atProve
 		}
 	}
-	return l.reject(textAppendPasscode, "no passcode is appended, and no factor can be started")
+	return l.reject(CauseNoFactor, textAppendPasscode, "no passcode is appended, and no factor can be started")
 }
 
 // askAgain shows the menu once more, below a line that says why, unless the user
 // has used up the attempts.
 func (l *login) askAgain(notice string) step {
 	if l.lastAttempt() {
-		return l.reject(textTooManyTries, "too many answers that are no option and no passcode")
+		return l.reject(CauseTypingError, textTooManyTries, "too many answers that are no option and no passcode")
 	}
-	return l.showMenu(notice)
+	l.showMenu(notice)
+	l.because(CauseTypingError, "the answer is no option and no passcode; the menu is shown again")
+	return decided
 }
 
 // lastAttempt counts an attempt, and reports whether there may be no other.

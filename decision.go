@@ -37,9 +37,11 @@ type decision struct {
 	Reply
 	loginID    string // of the login that it decides
 	account    string
+	cause      Cause
 	reason     string
 	factor     duo.Factor
 	status     duo.Status
+	said       string // by the service; without secrets
 	failedOpen bool
 	repeated   bool // made for an earlier request
 	err        error
@@ -54,19 +56,24 @@ func (l *login) outcome() decision {
 	return d
 }
 
-// accept lets the user in. The text is shown to the user; the reason is logged.
-func (l *login) accept(text, reason string) step {
-	return l.decide(ResultAccepted, text, reason, l.ses.attributes)
+// accept lets the user in, after the password is changed where it must be. The
+// text is shown to the user; the reason is logged.
+func (l *login) accept(cause Cause, text, reason string) step {
+	if l.ses.mustChange() {
+		l.ses.attempts, l.notice = 0, ""
+		return atAskPassword
+	}
+	return l.decide(ResultAccepted, cause, text, reason, l.ses.attributes)
 }
 
 // reject denies the login. The text is shown to the user; the reason is logged.
-func (l *login) reject(text, reason string) step {
-	return l.decide(ResultRejected, text, reason, nil)
+func (l *login) reject(cause Cause, text, reason string) step {
+	return l.decide(ResultRejected, cause, text, reason, nil)
 }
 
-// fail rejects because something of ours does not work.
-func (l *login) fail(reason string, err error) step {
-	l.reject(textNoSecondFactor, reason)
+// fail rejects because something does not work.
+func (l *login) fail(cause Cause, reason string, err error) step {
+	l.reject(cause, textNoSecondFactor, reason)
 	l.decision.err = err
 	return decided
 }
@@ -78,10 +85,23 @@ func (l *login) ignore(reason string, err error) step {
 	return decided
 }
 
-func (l *login) decide(result Result, text, reason string, attributes radius.Attributes) step {
-	d := decision{Reply: Reply{Result: result, Messages: l.message(text)}, reason: reason}
+func (l *login) decide(result Result, cause Cause, text, reason string, attributes radius.Attributes) step {
+	d := decision{Reply: Reply{Result: result, Messages: l.message(text)}, cause: cause, reason: reason}
 	d.Attributes, d.Messages = l.ownMessages(attributes, d.Messages)
 	l.decision = d
+	return decided
+}
+
+// because adds to a challenge why the user is asked again.
+func (l *login) because(cause Cause, reason string) {
+	if l.decision.Result == ResultChallenged {
+		l.decision.cause, l.decision.reason = cause, reason
+	}
+}
+
+// quote adds to the decision what the service said in a stage.
+func (l *login) quote(s *span) step {
+	l.decision.factor, l.decision.status, l.decision.said = s.factor, s.status, l.public(s.message)
 	return decided
 }
 
@@ -148,7 +168,7 @@ var errPanic = errors.New("radmfa: code called by the Server panicked")
 // may be what panicked.
 func panicked(texts prompt.Texts) decision {
 	return decision{
-		Reply:  Reply{Result: ResultRejected, Messages: prompt.Split(clean.Text(texts.Translate(textNoSecondFactor)))},
-		reason: "the login ended in a panic", err: errPanic,
+		Reply: Reply{Result: ResultRejected, Messages: prompt.Split(clean.Text(texts.Translate(textNoSecondFactor)))},
+		cause: CauseInternal, reason: "the login ended in a panic", err: errPanic,
 	}
 }

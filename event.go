@@ -20,6 +20,8 @@ const (
 	StagePreauth Stage = "preauth" // the service was asked what is to be done
 	StageAuth    Stage = "auth"    // the service was asked for a factor
 	StageLogin   Stage = "login"   // the Access-Request was answered
+
+	StagePassword Stage = "password" // the first factor was asked to change a password
 )
 
 // Result is how a stage ended.
@@ -31,7 +33,7 @@ const (
 	ResultRejected   Result = "rejected"
 	ResultChallenged Result = "challenged" // more is asked of the user
 	ResultIgnored    Result = "ignored"    // no reply: the NAS asks again, or asks elsewhere
-	ResultWaiting    Result = "waiting"    // not yet: a person is asked, see Message
+	ResultWaiting    Result = "waiting"    // not yet: a person is asked, see StatusMessage
 	ResultFailed     Result = "failed"     // rejected because something does not work: see Err
 )
 
@@ -49,12 +51,18 @@ type Event struct {
 	ClientIP netip.Addr    // of the user's machine; the zero Addr when unknown
 	Node     string        // the Server's Node
 	Factor   duo.Factor    // in StageAuth and the StageLogin after it
-	Status   duo.Status    // what the service said, with Factor or a bypass or denial; may be empty
+	Cause    Cause         // in StageLogin why; empty for a question in the course of a login
 	Reason   string        // why, for the operator; may be empty
 	TxID     string        // the service's name for the transaction; may be empty
-	Message  string        // in StageLogin what the user was told (perhaps where to enroll), with ResultWaiting what the service says
+	Message  string        // in StageLogin what the user was told, perhaps where to enroll
 	Err      error         // with ResultFailed
 	Duration time.Duration // of the stage
+
+	// Status is what the service said of the login, and StatusMessage its own
+	// text for that, on one line, without links and whatever may be a code. Both
+	// may be empty.
+	Status        duo.Status
+	StatusMessage string
 
 	// FailedOpen says that the user was let in without a second factor because the
 	// service could not be contacted.
@@ -92,11 +100,10 @@ func (e *Event) attrs() []slog.Attr {
 	add("node", e.Node)
 	add("factor", string(e.Factor))
 	add("status", string(e.Status))
+	add("status_msg", e.StatusMessage)
 	add("txid", e.TxID)
+	add("cause", string(e.Cause))
 	add("reason", e.Reason)
-	if e.Result == ResultWaiting {
-		add("message", e.Message)
-	}
 	if e.Err != nil {
 		add("error", clean.Line(e.Err.Error()))
 	}

@@ -48,18 +48,21 @@ func (l *login) overLimit() step {
 			if ok {
 				s.passcodes.forget(l.limitKey(), l.started)
 			}
-			return l.reject(textTooManyCodes, "over the limit on wrong passcodes")
+			return l.reject(CauseOverLimit, textTooManyCodes, "over the limit on wrong passcodes")
 		}
 		return undecided
 	}
 	l.ses.pushed = time.Now()
 	outstanding, within := orDefault(limits.Outstanding, defaultOutstanding), orDefault(limits.PerMinute, defaultPerMinute)
+	if outstanding < 0 && within < 0 {
+		return undecided
+	}
 	ok := s.pushes.admit(l.limitKey(), l.ses.pushed, pushWindow, outstanding, within)
 	if !l.agree(ok, permit{"outstanding", outstanding, pushWindow}, permit{"per minute", within, pushWindow}) {
 		if ok {
 			s.pushes.forget(l.limitKey(), l.ses.pushed)
 		}
-		return l.reject(textTooManyPushes, "over the limit on pushes")
+		return l.reject(CauseOverLimit, textTooManyPushes, "over the limit on pushes")
 	}
 	return undecided
 }

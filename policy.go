@@ -75,13 +75,13 @@ func (l *login) policy() step {
 	if s.Policy != nil {
 		about := &Login{Account: ses.account, Groups: l.groups, Attributes: ses.attributes, Request: l.request}
 		if err := s.Policy(l.ctx, about, p); err != nil {
-			return l.fail("the policy cannot be applied", err)
+			return l.fail(CauseInternal, "the policy cannot be applied", err)
 		}
 	}
 	ses.attributes = slices.Concat(ses.attributes, p.Attributes)
 	p.Attributes = nil
 	if p.Exempt {
-		return l.accept("", "exempt from the second factor")
+		return l.accept(CauseExempt, "", "exempt from the second factor")
 	}
 	return atPreauth
 }

@@ -14,7 +14,7 @@ import (
 func (l *login) preauth() step {
 	ses := l.ses
 	if l.ctx.Err() != nil { // which says nothing about the service
-		return l.reject(textNoFirstFactor, "the time was up before the service could be asked")
+		return l.reject(CauseFirstFactorFailed, textNoFirstFactor, "the time was up before the service could be asked")
 	}
 	ask := l.server.Auto == nil
 	span := l.startStage(StagePreauth)
@@ -32,27 +32,30 @@ func (l *login) preauth() step {
 	switch response.Result {
 	case duo.PreauthAuth:
 		span.end(ResultChallenged, "", nil)
-		if l.remembered() {
-			return l.accept("", "the second factor is remembered")
+		if !ses.mustChange() && l.remembered() {
+			return l.accept(CauseRemembered, "", "the second factor is remembered")
 		}
 		return l.menu(response)
 	case duo.PreauthAllow:
-		span.end(ResultAccepted, response.StatusMessage, nil)
-		l.accept(response.StatusMessage, "bypass: the service asks this user for no second factor")
-		l.decision.status = duo.StatusBypass
-		return decided
+		span.said(duo.StatusBypass, response.StatusMessage)
+		span.end(ResultAccepted, "", nil)
+		next := l.accept(CauseBypass, response.StatusMessage, "bypass: the service asks this user for no second factor")
+		l.quote(&span)
+		return next
 	case duo.PreauthDeny:
-		span.end(ResultRejected, response.StatusMessage, nil)
-		l.reject(response.StatusMessage, explain("the service denies this user", response.StatusMessage))
-		l.decision.status = duo.StatusDeny
-		return decided
+		span.said(duo.StatusDeny, response.StatusMessage)
+		span.end(ResultRejected, "", nil)
+		l.reject(CauseServiceDenies, response.StatusMessage, "the service denies this user")
+		return l.quote(&span)
 	case duo.PreauthEnroll:
+		span.said("", response.StatusMessage)
 		span.end(ResultChallenged, "enrollment", nil)
-		return l.enroll(response)
+		l.enroll(response)
+		return l.quote(&span)
 	default:
 		err := fmt.Errorf("radmfa: the service answers preauth with %q, which this version does not know", response.Result)
 		span.end(ResultFailed, "", err)
-		return l.fail("unknown answer of the service", err)
+		return l.fail(CauseServiceFailed, "unknown answer of the service", err)
 	}
 }
 
@@ -67,20 +70,22 @@ func (l *login) unavailable(err error, waited time.Duration) step {
 	ses := l.ses
 	switch {
 	case l.ctx.Err() != nil && waited < minServiceTime:
-		return l.reject(textNoSecondFactor, "the time was up before the service could answer")
+		return l.reject(CauseServiceFailed, textNoSecondFactor, "the time was up before the service could answer")
 	case !isUnavailable(err) || !ses.pushed.IsZero() || ses.fallback:
-		l.reject(textNoSecondFactor, "the service cannot be asked")
+		l.reject(CauseServiceFailed, textNoSecondFactor, "the service cannot be asked")
 		l.decision.err = err
 		return decided
 	case l.server.Fallback != nil:
 		ses.fallback = true
 		return atPreauth
+	case ses.policy.FailMode == FailOpen && ses.mustChange():
+		return l.reject(CauseOutage, textMustChange, "the service cannot be contacted, and no password is changed without the second factor")
 	case ses.policy.FailMode == FailOpen:
-		l.accept("", "the service cannot be contacted, and the fail mode is open: let in without it")
+		l.accept(CauseFailedOpen, "", "the service cannot be contacted, and the fail mode is open: let in without it")
 		l.decision.failedOpen = true
 		return decided
 	default:
-		return l.reject(textNoSecondFactor, "the service cannot be contacted, and the fail mode is closed: nobody is let in without it")
+		return l.reject(CauseOutage, textNoSecondFactor, "the service cannot be contacted, and the fail mode is closed: nobody is let in without it")
 	}
 }
 
@@ -103,9 +108,11 @@ func (l *login) factor() SecondFactor {
 func (l *login) enroll(p *duo.PreauthResponse) step {
 	text := l.enrollText(p)
 	if l.server.Dialogue.EnrollReject || l.server.Auto != nil {
-		return l.reject(text, "the user must enroll first")
+		return l.reject(CauseNotEnrolled, text, "the user must enroll first")
 	}
-	return l.ask(atEnroll, l.message(text))
+	l.ask(atEnroll, l.message(text))
+	l.because(CauseNotEnrolled, "the user must enroll first")
+	return decided
 }
 
 // enrollText is what a user who must enroll is told: the service's text, and the
@@ -139,7 +146,7 @@ func (l *login) menu(p *duo.PreauthResponse) step {
 	}
 	switch {
 	case len(m.Choices) == 0 && m.NoPasscode:
-		return l.reject(textNoFactor, "the policy permits none of the user's factors")
+		return l.reject(CauseNoFactor, textNoFactor, "the policy permits none of the user's factors")
 	case l.server.Auto != nil:
 		return atChoose
 	default:

@@ -3,7 +3,6 @@ package radmfa
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/radmfa/radmfa/duo"
 )
@@ -86,7 +85,7 @@ func (l *login) showCode(code string) step {
 // renewCode asks again, with a new code in place of one that has expired.
 func (l *login) renewCode() step {
 	if l.lastAttempt() {
-		return l.reject(textTooManyTries, "too many verification codes have expired")
+		return l.reject(CauseTimeout, textTooManyTries, "too many verification codes have expired")
 	}
 	l.ses.announced, l.notice = "", textNewCode
 	return atPreauth
@@ -97,62 +96,37 @@ func (l *login) conclude(span *span, response *duo.AuthResponse, err error) step
 	if response != nil {
 		l.endPush()
 		l.countPasscode(span.factor, response)
+		span.said(response.Status, response.StatusMessage)
 	}
+	next := decided
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) && l.ctx.Err() != nil:
 		span.end(ResultRejected, "nobody confirmed the login in time", nil)
-		l.reject(textNotInTime, "nobody confirmed the login in time")
+		l.reject(CauseTimeout, textNotInTime, "nobody confirmed the login in time")
 	case err != nil:
 		// A factor may have been started: no fail mode lets anybody in from here.
 		span.end(ResultFailed, "", err)
-		l.reject(textNoSecondFactor, "the service did not answer")
+		l.reject(CauseServiceFailed, textNoSecondFactor, "the service did not answer")
 		l.decision.err = err
 	case response.Allowed():
-		span.status = response.Status
-		span.end(ResultAccepted, string(response.Status), nil)
+		span.end(ResultAccepted, "", nil)
 		l.remember()
-		l.accept(response.StatusMessage, "")
+		next = l.accept(CauseProved, response.StatusMessage, "")
 	case span.factor == duo.FactorSMS && l.server.Dialogue.SMSAsksAgain && l.server.Auto == nil:
-		span.status = response.Status
-		span.end(ResultChallenged, string(response.Status), nil)
+		span.end(ResultChallenged, "", nil)
 		if l.lastAttempt() {
-			l.reject(textTooManyTries, "too many batches of passcodes were asked for")
+			l.reject(CauseOverLimit, textTooManyTries, "too many batches of passcodes were asked for")
 		} else {
 			l.showMenu(response.StatusMessage)
+			l.because(CauseSent, "passcodes were sent, and one of them is asked for")
 		}
 	default:
-		span.status = response.Status
-		span.end(ResultRejected, string(response.Status), nil)
-		l.reject(response.StatusMessage, explain(denial(span.factor, response.Status), response.StatusMessage))
+		cause, reason := denial(span.factor, response.Status)
+		span.end(ResultRejected, reason, nil)
+		l.reject(cause, response.StatusMessage, reason)
 	}
-	l.decision.factor, l.decision.status = span.factor, span.status
-	return decided
-}
-
-// denial says in the operator's words why the second factor let nobody in.
-func denial(f duo.Factor, status duo.Status) string {
-	switch status {
-	case duo.StatusSent:
-		return "passcodes were sent, which is no login"
-	case duo.StatusFraud:
-		return "the user reported the login as fraud"
-	case duo.StatusTimeout:
-		return "nobody answered the login request"
-	case duo.StatusLockedOut:
-		return "the user is locked out at the service"
-	}
-	if f == duo.FactorPasscode {
-		return "the passcode is wrong"
-	}
-	return "the user denied the login request"
-}
-
-// explain adds what the service said to a reason.
-func explain(reason, said string) string {
-	if said == "" {
-		return reason
-	}
-	return fmt.Sprintf("%s (%s)", reason, said)
+	l.quote(span)
+	return next
 }
 
 func (l *login) authRequest() *duo.AuthRequest {

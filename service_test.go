@@ -146,7 +146,7 @@ func TestEventsTellWhatTheServiceSays(t *testing.T) {
 				accepted = e
 			}
 		}
-		assert.Equal(t, "Pushed a login request to your device...", waiting.Message)
+		assert.Equal(t, "Pushed a login request to your device...", waiting.StatusMessage)
 		assert.Equal(t, w.service.Transactions()[0].ID, waiting.TxID)
 		assert.Equal(t, waiting.TxID, accepted.TxID)
 		assert.Equal(t, duo.FactorPush, accepted.Factor)
@@ -356,7 +356,7 @@ func TestARendererThatBreaksItsContractCostsNoLogin(t *testing.T) {
 func TestServeTellsWhatIsWrongBeforeTheFirstLogin(t *testing.T) {
 	w := newWorld(t)
 	assert.NoError(t, w.server.Validate())
-	w.server.Primary = primary.Failover{}
+	w.server.Primary = &primary.Failover{}
 	w.server.SecondFactor = &duo.Client{Host: "https://api.example.com/"}
 	w.server.FailMode = 7
 	w.server.AuthTimeout = -time.Second

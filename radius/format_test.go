@@ -41,10 +41,10 @@ func TestNoTypePrintsASecret(t *testing.T) {
 	list, err := NewClients(client)
 	require.NoError(t, err)
 	serving := &Server{Clients: list}
-	socket := serving.newSocket(new(scriptedConn))
-	defer socket.cancel()
-	socket.keyOf(list.Client(netip.MustParseAddr("192.0.2.1")))
-	serving.sockets = map[*udpSocket]struct{}{socket: {}}
+	u := serving.newSocket(new(scriptedConn))
+	defer u.cancel()
+	u.keyOf(list.Client(netip.MustParseAddr("192.0.2.1")))
+	serving.sockets = map[*socket]struct{}{u.socket: {}}
 	for _, v := range []any{
 		client, &client, list, *list,
 		&Server{Clients: list}, serving,

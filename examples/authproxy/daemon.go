@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -10,10 +11,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/radmfa/radmfa"
 	"github.com/radmfa/radmfa/challenge"
 	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
+	"github.com/radmfa/radmfa/examples/authproxy/internal/status"
 	"github.com/radmfa/radmfa/radius"
 )
 
@@ -22,6 +25,8 @@ type daemon struct {
 	path     string
 	stdout   io.Writer
 	metrics  *metrics
+	recorder *status.Recorder
+	peers    peers
 	stale    bool // the last reload failed
 	stopping atomic.Bool
 	failed   chan error     // a listener that cannot go on
@@ -33,6 +38,9 @@ type daemon struct {
 	file      *config.File
 	logs      *logs
 	web       *web
+	page      *window
+	socket    *window
+	reloaded  *status.Reload       // nil: not yet
 	listeners map[string]*listener // by configured address
 	// stores keep the challenges of a section over reloads.
 	stores map[string]*challenge.MemoryStore
@@ -43,12 +51,13 @@ func newDaemon(path string, stdout io.Writer) *daemon {
 		path:      path,
 		stdout:    &serialWriter{w: stdout},
 		metrics:   newMetrics(),
+		recorder:  &status.Recorder{},
 		failed:    make(chan error, 1),
 		listeners: map[string]*listener{},
 		stores:    map[string]*challenge.MemoryStore{},
 	}
 	d.stopped, d.stop = context.WithCancel(context.Background())
-	d.metrics.registry.MustRegister(transport{d.current, d.store}, redisHealth{d.current})
+	d.metrics.registry.MustRegister(collector{d}, redisHealth{d.current})
 	return d
 }
 
@@ -70,6 +79,8 @@ type plan struct {
 	instances map[string]*instance
 	conns     map[string]net.PacketConn // of the addresses that are new
 	web       *web                      // the running one where its address is unchanged
+	page      *window                   // as web
+	socket    *window                   // as web
 	built     []*instance
 }
 
@@ -101,7 +112,7 @@ func (d *daemon) prepare(p *plan) (err error) {
 	if err := d.build(p, sameMain); err != nil {
 		return err
 	}
-	return errors.Join(d.listen(p), d.listenWeb(p))
+	return errors.Join(d.listen(p), d.listenWeb(p), d.listenStatus(p))
 }
 
 // listen opens the sockets that are new, and tells of all that cannot be.
@@ -193,6 +204,7 @@ func (d *daemon) discard(p *plan) {
 	if p.web != d.web {
 		p.web.close()
 	}
+	d.discardStatus(p)
 	if p.logs != nil && p.logs != d.logs {
 		_ = p.logs.close()
 	}
@@ -200,6 +212,7 @@ func (d *daemon) discard(p *plan) {
 
 // apply puts a plan to work.
 func (d *daemon) apply(p *plan) {
+	d.metrics.loaded(nil)
 	oldLogs, oldWeb := d.logs, d.web
 	var retire []func()
 	d.mu.Lock()
@@ -212,14 +225,17 @@ func (d *daemon) apply(p *plan) {
 			retire = append(retire, func() { l.close(d.stopped) })
 		} else if l.instance() != i {
 			retire = append(retire, l.replace(i).close)
+			d.recorder.Forgive(i.section.Name)
 		}
 	}
 	for addr, conn := range p.conns {
-		l := newListener(addr, p.instances[addr], d.logs.Logger)
+		l := newListener(addr, p.instances[addr], d.logs.Logger, d.metrics.responded)
 		d.listeners[addr] = l
+		l.server.OnDrop = d.dropped(l)
 		d.serve(l, conn)
 	}
 	d.mu.Unlock()
+	d.showStatus(p)
 	if oldWeb != p.web {
 		oldWeb.close()
 		if p.web != nil {
@@ -253,6 +269,8 @@ func (d *daemon) forget() {
 	}
 	maps.DeleteFunc(d.stores, func(section string, _ *challenge.MemoryStore) bool { return !sections[section] })
 	d.metrics.keep(sections)
+	d.recorder.Keep(sections)
+	d.peers.keep(sections)
 }
 
 // finish closes what was replaced. Each waits for its last request, and the logs
@@ -275,6 +293,10 @@ func (d *daemon) surroundings(l *logs) surroundings {
 		store:  func(section string) challenge.Shared { return d.store(section) },
 		observe: func(section string, e radmfa.Event) {
 			d.metrics.observe(section, e)
+			name, r := seen(e)
+			if before, changed := d.peers.note(section, name, r); changed {
+				tell(l.With("section", section), name, before, r, false)
+			}
 			if l.events == nil {
 				return
 			}
@@ -282,8 +304,17 @@ func (d *daemon) surroundings(l *logs) surroundings {
 				l.Error("an authentication event is not written", "error", err)
 			}
 		},
-		certificate: d.metrics.showed,
-		breaker:     func(section string, up bool) { d.metrics.setUp(section, peerService, up) },
+		record: d.record,
+		certificate: func(section, peer string, state tls.ConnectionState) {
+			d.metrics.showed(section, peer, state)
+			d.recorder.Showed(section, peer, state, time.Now())
+		},
+		outage: func(section string, began bool) {
+			d.metrics.outOfReach(section, began)
+			if !began {
+				d.recorder.Answered(section, status.Service, time.Now())
+			}
+		},
 	}
 }
 
@@ -311,6 +342,8 @@ func (d *daemon) shutdown(ctx context.Context) {
 	}
 	wg.Wait()
 	d.web.close()
+	d.page.close()
+	d.socket.close()
 	d.running.Wait()
 	d.stop()
 	d.logs.Info("stopped")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/radmfa/radmfa"
+	"github.com/radmfa/radmfa/duo"
 )
 
 // authEvent is a line of authevents.log. README.md documents the keys.
@@ -23,7 +24,10 @@ type authEvent struct {
 	NASIP      string        `json:"nas_ip,omitempty"`
 	Factor     string        `json:"factor,omitempty"`
 	Message    string        `json:"msg,omitempty"`
+	Cause      radmfa.Cause  `json:"cause,omitempty"`
 	Reason     string        `json:"reason,omitempty"`
+	Status     duo.Status    `json:"service_status,omitempty"`
+	StatusMsg  string        `json:"service_msg,omitempty"`
 	Error      string        `json:"error,omitempty"`
 	TxID       string        `json:"txid,omitempty"`
 	Millis     int64         `json:"duration_ms"`
@@ -38,7 +42,7 @@ func writeEvent(w io.Writer, section string, e radmfa.Event) error {
 	line := authEvent{
 		Time: e.Time.UTC(), Type: "authentication", LoginID: e.LoginID, Section: section, Stage: e.Stage, Result: e.Result,
 		Username: e.Username, NASIP: addrText(e.NAS), ClientIP: addrText(e.ClientIP), Factor: string(e.Factor),
-		Reason: e.Reason, TxID: e.TxID, Millis: e.Duration.Milliseconds(),
+		Cause: e.Cause, Reason: e.Reason, Status: e.Status, StatusMsg: e.StatusMessage, TxID: e.TxID, Millis: e.Duration.Milliseconds(),
 		FailedOpen: e.FailedOpen, Repeated: e.Repeated,
 	}
 	// A challenge is a menu, perhaps with a code to type on the phone; and whoever

@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/radmfa/radmfa"
 	"github.com/radmfa/radmfa/challenge"
@@ -34,7 +34,10 @@ type instance struct {
 	first   firstFactor
 	health  []string          // users of health checks
 	redis   *redisstore.Store // nil: challenges stay in this process
-	inUse   sync.WaitGroup    // requests
+	inUse   sync.WaitGroup    // requests and probes
+
+	clockReadAt atomic.Int64 // when the service's clock was read, in Unix nanoseconds
+	clockOff    atomic.Bool  // this machine's is, and it was said
 }
 
 // surroundings are what the instances of a process share.
@@ -43,11 +46,13 @@ type surroundings struct {
 	store  func(section string) challenge.Shared
 	// observe is told each event of a section.
 	observe func(section string, e radmfa.Event)
+	// record is told it too, for those who ask for the state.
+	record func(s *config.Section, e radmfa.Event)
 	// certificate is told the certificate that somebody showed: "service" or
 	// "first_factor".
 	certificate func(section, peer string, state tls.ConnectionState)
-	// breaker is told whether the service of a section is up.
-	breaker func(section string, up bool)
+	// outage is told whether logins find the service of a section out of reach.
+	outage func(section string, began bool)
 }
 
 // discard are the surroundings of an instance that serves nobody.
@@ -56,8 +61,9 @@ func discard() surroundings {
 		logger:      slog.New(slog.DiscardHandler),
 		store:       func(string) challenge.Shared { return &challenge.MemoryStore{} },
 		observe:     func(string, radmfa.Event) {},
+		record:      func(*config.Section, radmfa.Event) {},
 		certificate: func(string, string, tls.ConnectionState) {},
-		breaker:     func(string, bool) {},
+		outage:      func(string, bool) {},
 	}
 }
 
@@ -108,7 +114,10 @@ func build(s, main *config.Section, around surroundings) (*instance, error) {
 	i.server.Store = around.store(s.Name)
 	i.share(main)
 	i.server.Fallback = i.fallback(around)
-	i.server.OnEvent = func(_ context.Context, e radmfa.Event) { around.observe(s.Name, e) }
+	i.server.OnEvent = func(_ context.Context, e radmfa.Event) {
+		around.observe(s.Name, e)
+		around.record(s, e)
+	}
 	i.server.Logger = logger
 	if err := i.server.Validate(); err != nil {
 		i.close()
@@ -214,7 +223,7 @@ func serviceClient(s, main *config.Section, logger *slog.Logger, around surround
 		Timeout:        cmp.Or(s.Seconds("api_timeout"), -1),
 		TLSConfig:      &tls.Config{RootCAs: main.Certificates("http_ca_certs_file"), MinVersion: main.TLS("minimum_tls_version")},
 		OnOutage: func(open bool, cause error) {
-			around.breaker(s.Name, !open)
+			around.outage(s.Name, open)
 			if open {
 				logger.Warn("the service cannot be contacted", "failmode", s.Word("failmode"), "error", words.err(cause))
 			} else {
@@ -240,13 +249,7 @@ type tracedService struct {
 // Preauth comes first in every login, so it is what opens connections, and what
 // wrong keys fail.
 func (t tracedService) Preauth(ctx context.Context, r *duo.PreauthRequest) (*duo.PreauthResponse, error) {
-	response, err := t.Client.Preauth(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		TLSHandshakeDone: func(state tls.ConnectionState, err error) {
-			if err == nil {
-				t.certificate(state)
-			}
-		},
-	}), r)
+	response, err := t.Client.Preauth(tracedBy(ctx, t.certificate), r)
 	return response, t.words.err(err)
 }
 
@@ -325,9 +328,23 @@ type firstFactor interface {
 	primary.Authenticator
 	// check tries every server, and returns a line for each.
 	check(ctx context.Context) []finding
+	// probe asks whether any server is there, without a login. It cannot always
+	// tell.
+	probe(ctx context.Context) (known bool, err error)
+	// servers returns how each of them does.
+	servers() []serverStats
 	// forget forgets what was learnt about the servers, for a reload.
 	forget()
 	close()
+}
+
+// serverStats is how a server of a first factor does.
+type serverStats struct {
+	address    string
+	down       bool
+	failures   uint64
+	pooled     bool // it keeps connections
+	busy, idle int
 }
 
 // finding is what a check found out about one server.
@@ -347,6 +364,10 @@ type noFirstFactor struct{ primary.None }
 func (noFirstFactor) check(context.Context) []finding {
 	return []finding{{text: "none: the device checks the password"}}
 }
+
+func (noFirstFactor) probe(context.Context) (known bool, err error) { return true, nil }
+
+func (noFirstFactor) servers() []serverStats { return nil }
 
 func (noFirstFactor) forget() {}
 func (noFirstFactor) close()  {}

@@ -22,14 +22,15 @@ type listener struct {
 	addr   string // as configured
 	server *radius.Server
 
-	checked atomic.Uint64 // health checks
+	checked   atomic.Uint64 // health checks
+	responded func(section string, code radius.Code)
 
 	mu      sync.RWMutex
 	current *instance
 }
 
-func newListener(addr string, i *instance, logger *slog.Logger) *listener {
-	l := &listener{addr: addr, current: i}
+func newListener(addr string, i *instance, logger *slog.Logger, responded func(section string, code radius.Code)) *listener {
+	l := &listener{addr: addr, current: i, responded: responded}
 	l.server = &radius.Server{
 		Clients: l, Handler: l, Logger: logger.With("listener", addr),
 		MaxInFlight: maxWaiting(), DropHint: l.dropHint,
@@ -109,12 +110,28 @@ func (l *listener) Client(source netip.Addr) *radius.Client {
 func (l *listener) ServeRADIUS(w radius.ResponseWriter, r *radius.Request) {
 	i := l.acquire()
 	defer i.inUse.Done()
+	w = counted{w, func(code radius.Code) { l.responded(i.section.Name, code) }}
 	if i.isHealthCheck(r.Packet) {
 		l.checked.Add(1)
 		_ = w.Write(r.Response(radius.CodeAccessReject))
 		return
 	}
 	i.server.ServeRADIUS(w, r)
+}
+
+// counted is a ResponseWriter that tells what was sent.
+type counted struct {
+	radius.ResponseWriter
+	tell func(radius.Code)
+}
+
+// Write implements radius.ResponseWriter.
+func (c counted) Write(p *radius.Packet) error {
+	err := c.ResponseWriter.Write(p)
+	if err == nil {
+		c.tell(p.Code)
+	}
+	return err
 }
 
 // isHealthCheck reports whether a request is a device's look at whether this

@@ -16,7 +16,7 @@ import (
 	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
 )
 
-const configName = "authproxy.cfg"
+const configName = config.FileName
 
 // systemConfig is where the unit authproxy.service has it.
 const systemConfig = "/etc/authproxy/" + configName
@@ -26,10 +26,13 @@ const usage = `usage: authproxy [command] [-config FILE]
 Without a command it serves until it is told to stop. The commands are
   validate   check the configuration file and report every problem
   check      also try the directory, the RADIUS servers and the service
+  status     show the state of the running daemon, with -json for programs
+  explain    say why a user was let in or refused: authproxy explain USER
   login      log a user in at the running daemon: authproxy login USER
   start      start the service, by systemd or the service manager of Windows
   stop       stop it, once the logins in flight have ended
   restart    stop and start it
+  import     take over the configuration of another installation (import -help)
   version    print version, system, Go and commit
 
 Without -config the file is authproxy.cfg in the working directory, or else
@@ -54,6 +57,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		command, args = args[0], args[1:]
 	}
 	switch command {
+	case "status", "explain":
+		return askDaemon(ctx, command, args, stdout, stderr)
+	case "import":
+		return importCommand(args, stdout, stderr)
 	case "login":
 		return login(ctx, args, os.Stdin, stdout, stderr)
 	case "start", "stop", "restart":

@@ -204,22 +204,32 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 	l := newLab(t, users())
 	port := freePort(t)
 	p := l.run(mainSection + "metrics_address=127.0.0.1:0\n" + noPrimary + l.section("radius_server_challenge", port, "api_timeout=1"))
-	assert.Contains(t, l.get(p, "/healthz"), `"service":"unknown"`)
 	assert.True(t, p.login(nas(port), "jdoe", userPass, "1").Accepted())
 	assert.True(t, p.login(nas(port), "denies", userPass, "1").Rejected())
 	none := `authproxy_waiting_logins{listener=":` + fmt.Sprint(port) + `",section="radius_server_challenge"} 0`
 	require.Eventually(t, func() bool { return strings.Contains(l.get(p, "/metrics"), none) }, 5*time.Second, 10*time.Millisecond, "no login waits once its answer is out")
 	metrics := l.get(p, "/metrics")
 	for _, want := range []string{
-		`authproxy_logins_total{factor="push",result="accepted",section="radius_server_challenge"} 1`,
-		`authproxy_logins_total{factor="push",result="rejected",section="radius_server_challenge"} 1`,
-		`authproxy_logins_total{factor="",result="challenged",section="radius_server_challenge"} 2`,
-		`authproxy_stage_seconds_count{section="radius_server_challenge",stage="preauth"} 2`,
+		`authproxy_logins_total{factor="push",reason="proved",result="accepted",section="radius_server_challenge"} 1`,
+		`authproxy_logins_total{factor="push",reason="denied",result="rejected",section="radius_server_challenge"} 1`,
+		`authproxy_logins_total{factor="push",reason="fraud",result="rejected",section="radius_server_challenge"} 0`,
+		`authproxy_responses_total{code="access_challenge",section="radius_server_challenge"} 2`,
+		`authproxy_responses_total{code="access_accept",section="radius_server_challenge"} 1`,
+		`authproxy_stage_duration_seconds_count{section="radius_server_challenge",stage="preauth"} 2`,
+		`authproxy_stage_duration_seconds_count{section="radius_server_challenge",stage="first_factor"} 2`,
+		`authproxy_person_duration_seconds_count{factor="push",section="radius_server_challenge"} 2`,
+		`authproxy_person_duration_seconds_bucket{factor="phone",section="radius_server_challenge",le="120"} 0`,
+		`authproxy_service_errors_total{code="40103",section="radius_server_challenge"} 0`,
+		`authproxy_service_outage{section="radius_server_challenge"} 0`,
+		`authproxy_service_clock_offset_seconds{section="radius_server_challenge"} `,
+		`authproxy_config_last_reload_successful 1`,
+		`authproxy_reloads_total{result="failed"} 0`,
+		`authproxy_peer_condition{condition="refusing",peer="service",section="radius_server_challenge"} 0`,
 		`authproxy_up{peer="service",section="radius_server_challenge"} 1`,
 		`authproxy_up{peer="first_factor",section="radius_server_challenge"} 1`,
 		`how="handled",listener=":` + fmt.Sprint(port) + `",section="radius_server_challenge"} 4`,
-		`authproxy_dropped_total{listener=":` + fmt.Sprint(port) + `",reason="`,
-		`authproxy_build_info{version="v1.2.3-test"} 1`,
+		`authproxy_dropped_total{listener=":` + fmt.Sprint(port) + `",reason="unknown_client",section="radius_server_challenge"} 0`,
+		`version="v1.2.3-test"} 1`,
 	} {
 		assert.Contains(t, metrics, want)
 	}
@@ -266,9 +276,9 @@ func TestEventsAreOneObjectALineWithoutLinks(t *testing.T) {
 	var b strings.Builder
 	require.NoError(t, writeEvent(&b, "radius_server_auto", radmfa.Event{
 		Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), LoginID: "L1", Stage: radmfa.StageLogin, Result: radmfa.ResultRejected,
-		Username: "jdoe", Factor: duo.FactorPush, Message: "Enroll at https://example.com/?code=x now", Duration: time.Second,
+		Username: "jdoe", Factor: duo.FactorPush, Message: "Enroll at https://example.com/?code=x now", Cause: radmfa.CauseDenied, Reason: "r", Status: duo.StatusDeny, StatusMessage: "m", Duration: time.Second,
 	}))
-	assert.JSONEq(t, `{"timestamp":"2026-01-02T03:04:05Z","event_type":"authentication","login_id":"L1","server_section":"radius_server_auto","auth_stage":"login","status":"rejected","username":"jdoe","factor":"push","msg":"Enroll at [link] now","duration_ms":1000}`, b.String())
+	assert.JSONEq(t, `{"timestamp":"2026-01-02T03:04:05Z","event_type":"authentication","login_id":"L1","server_section":"radius_server_auto","auth_stage":"login","status":"rejected","username":"jdoe","factor":"push","msg":"Enroll at [link] now","cause":"denied","reason":"r","service_status":"deny","service_msg":"m","duration_ms":1000}`, b.String())
 	assert.Equal(t, 1, strings.Count(b.String(), "\n"))
 }
 

@@ -4,15 +4,18 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net"
 	"regexp"
 	"strings"
+	"sync/atomic"
 
 	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
 	"github.com/radmfa/radmfa/primary"
 	"github.com/radmfa/radmfa/primary/ldapauth"
 	"github.com/radmfa/radmfa/primary/radiusauth"
+	"github.com/radmfa/radmfa/radius"
 )
 
 // directory is the first factor of an [ad_client].
@@ -44,6 +47,7 @@ func newDirectory(c *config.Section, logger *slog.Logger, certificate func(tls.C
 		UsernameAttribute:    c.Text("username_attribute"),
 		AtAttribute:          c.Text("at_attribute"),
 		Filter:               c.Text("ldap_filter"),
+		AllowPasswordChange:  c.Bool("password_change"),
 		Timeout:              c.Seconds("timeout"),
 		Logger:               words.logger(logger),
 		TLSConfig: &tls.Config{
@@ -111,6 +115,24 @@ func orSettings(findings []finding, err error) []finding {
 	return findings
 }
 
+// probe counts the directory as up when one of its hosts is.
+func (d *directory) probe(ctx context.Context) (known bool, err error) {
+	statuses, err := d.Check(ctx)
+	for _, s := range statuses {
+		if s.Err == nil {
+			return true, nil
+		}
+	}
+	return true, err
+}
+
+func (d *directory) servers() (list []serverStats) {
+	for _, s := range d.Stats() {
+		list = append(list, serverStats{address: s.Host, down: s.Down, failures: s.Failures, pooled: true, busy: s.Busy, idle: s.Idle})
+	}
+	return list
+}
+
 func (d *directory) close() { _ = d.Close() }
 
 func (*directory) forget() {}
@@ -118,7 +140,8 @@ func (*directory) forget() {}
 // upstream is the first factor of a [radius_client].
 type upstream struct {
 	*radiusauth.Authenticator
-	words *words
+	replied atomic.Bool // to Status-Server
+	words   *words
 }
 
 // Authenticate implements primary.Authenticator.
@@ -155,7 +178,7 @@ func newUpstream(s *config.Section, logger *slog.Logger) firstFactor {
 			Replies: replyPolicies[c.Signed("force_message_authenticator")],
 		})
 	}
-	return &upstream{a, words}
+	return &upstream{Authenticator: a, words: words}
 }
 
 // replyPolicies are the values of force_message_authenticator.
@@ -169,6 +192,24 @@ func (u *upstream) check(ctx context.Context) (findings []finding) {
 		findings = append(findings, newFinding(s.Server, s.Works, u.words.err(s.Err)))
 	}
 	return orSettings(findings, err)
+}
+
+// probe sends Status-Server. Silence tells nothing of a server that never answers
+// that.
+func (u *upstream) probe(ctx context.Context) (known bool, err error) {
+	err = u.Probe(ctx)
+	if err == nil {
+		u.replied.Store(true)
+	}
+	silent := errors.Is(err, radius.ErrNoReply) || ctx.Err() != nil
+	return !silent || u.replied.Load(), err
+}
+
+func (u *upstream) servers() (list []serverStats) {
+	for _, s := range u.Stats() {
+		list = append(list, serverStats{address: s.Server, down: s.Down, failures: s.Failures})
+	}
+	return list
 }
 
 func (*upstream) close() {}

@@ -39,6 +39,7 @@ func serve(ctx context.Context, path string, stdout, stderr io.Writer) int {
 	if d.file.Main.Bool("test_connectivity_on_startup") {
 		d.testConnectivity(ctx)
 	}
+	d.running.Go(func() { d.watch(ctx) })
 	watchdog, stopWatchdog := newWatchdog()
 	defer stopWatchdog()
 	notify(systemd.SdNotifyReady + "\n" + d.status("serving"))
@@ -85,8 +86,10 @@ func (d *daemon) reload() {
 		l.forget()
 	}
 	err := d.load()
+	d.noteReload(err)
 	if d.stale = err != nil; d.stale {
 		d.metrics.reloads.WithLabelValues("failed").Inc()
+		d.metrics.loaded(err)
 		for line := range strings.Lines(err.Error()) {
 			d.logs.Error("reload failed; keeping the current configuration", "problem", strings.TrimSpace(line))
 		}

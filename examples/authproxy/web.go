@@ -80,13 +80,17 @@ type health struct {
 }
 
 type sectionHealth struct {
-	Listens     string `json:"listens"`
-	FirstFactor string `json:"first_factor"`    // up, down, unknown
-	Service     string `json:"service"`         // up, down, unknown
-	Redis       string `json:"redis,omitempty"` // up, down
-	Waiting     int    `json:"waiting_logins"`
-	Open        int    `json:"open_challenges"`
-	Room        int    `json:"open_challenges_limit"` // at it, first steps get no reply
+	Listens          string    `json:"listens"`
+	FirstFactor      condition `json:"first_factor"`
+	FirstFactorError string    `json:"first_factor_error,omitempty"` // why it is down
+	Service          condition `json:"service"`
+	ServiceCode      int       `json:"service_code,omitempty"`  // with which it refuses
+	ServiceError     string    `json:"service_error,omitempty"` // why it is down or refuses, and what to do
+	ClockOffset      float64   `json:"clock_offset_seconds"`    // how far the service's clock is ahead
+	Redis            string    `json:"redis,omitempty"`         // up, down
+	Waiting          int       `json:"waiting_logins"`
+	Open             int       `json:"open_challenges"`
+	Room             int       `json:"open_challenges_limit"` // at it, first steps get no reply
 }
 
 // healthz answers with status 200 while requests are served, whatever the health
@@ -94,16 +98,7 @@ type sectionHealth struct {
 func (d *daemon) healthz(w http.ResponseWriter, _ *http.Request) {
 	answer := health{Status: "serving", Uptime: int64(time.Since(d.metrics.start).Seconds()), Sections: map[string]sectionHealth{}}
 	for _, l := range d.current() {
-		section := l.instance().section.Name
-		answer.Sections[section] = sectionHealth{
-			Listens:     l.addr,
-			FirstFactor: d.word(section, peerFirstFactor),
-			Service:     d.word(section, peerService),
-			Redis:       l.instance().redisWord(),
-			Waiting:     l.server.Stats().InFlight,
-			Open:        d.store(section).Len(),
-			Room:        d.store(section).Cap(),
-		}
+		answer.Sections[l.instance().section.Name] = d.sectionHealth(l)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if d.stopping.Load() {
@@ -113,13 +108,30 @@ func (d *daemon) healthz(w http.ResponseWriter, _ *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-func (d *daemon) word(section, peer string) string {
-	switch up, known := d.metrics.isUp(section, peer); {
-	case !known:
-		return "unknown"
-	case up:
-		return "up"
-	default:
-		return "down"
+func (d *daemon) sectionHealth(l *listener) sectionHealth {
+	i := l.acquire()
+	defer i.inUse.Done()
+	section := i.section.Name
+	first, service := d.peers.of(section, peerFirstFactor), d.peers.of(section, peerService)
+	return sectionHealth{
+		Listens:          l.addr,
+		FirstFactor:      first.is,
+		FirstFactorError: text(first.err),
+		Service:          service.is,
+		ServiceCode:      service.code,
+		ServiceError:     text(service.err),
+		ClockOffset:      i.service.ClockOffset().Round(time.Second).Seconds(),
+		Redis:            i.redisWord(),
+		Waiting:          l.server.Stats().InFlight,
+		Open:             d.store(section).Len(),
+		Room:             d.store(section).Cap(),
 	}
+}
+
+// text is empty for no error.
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }

@@ -114,7 +114,7 @@ func directoryWords(c *config.Section) *words {
 		keys: map[string]string{
 			"Hosts": "host", "Transport": "transport", "Bind": "auth_type", "TLSConfig.RootCAs": "ssl_ca_certs_file",
 			"ServiceUser": user, "ServicePassword": "service_account_password",
-			"BaseDN": "search_dn", "Groups": "security_group_dn", "Filter": "ldap_filter", "Timeout": "timeout",
+			"BaseDN": "search_dn", "Groups": "security_group_dn", "AllowPasswordChange": "password_change", "Filter": "ldap_filter", "Timeout": "timeout",
 		},
 		values: map[string]string{"Simple": "plain", "NTLM": "ntlm2", "StartTLS": "starttls", "LDAPS": "ldaps"},
 	}

@@ -77,6 +77,8 @@ func (d *directory) checkScalars() error {
 		return primary.FieldErrorf("unknown {Transport} %d", d.Transport)
 	case d.Bind < Simple || d.Bind > NTLM:
 		return primary.FieldErrorf("unknown {Bind} %d", d.Bind)
+	case d.AllowPasswordChange && d.Transport == Clear:
+		return primary.FieldErrorf("field {AllowPasswordChange} needs TLS, or new passwords would cross the network readably: set {Transport} to {StartTLS} or {LDAPS}")
 	}
 	if _, err := ldap.ParseDN(d.BaseDN); err != nil {
 		return primary.FieldErrorf("field {BaseDN} %q is no DN: %w", d.BaseDN, err)
@@ -224,6 +226,9 @@ func (d *directory) newHost(name string) (*host, error) {
 		if d.Transport == LDAPS {
 			port = ldap.DefaultLdapsPort
 		}
+	}
+	if d.AllowPasswordChange && (port == "3268" || port == "3269") {
+		return nil, fmt.Errorf("field Hosts holds %q, the global catalog, which changes no passwords as AllowPasswordChange wants: use port 389 or 636", name)
 	}
 	h := &host{dir: d, addr: net.JoinHostPort(server, port)}
 	for i := range h.pool {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,6 +24,8 @@ type host struct {
 	addr string
 	tls  *tls.Config
 	pool [2]pool // by role
+
+	failures atomic.Uint64 // logins that it gave no answer
 
 	mu        sync.Mutex
 	domain    *domain   // nil: not known yet
@@ -65,6 +68,7 @@ func (d *directory) round(ctx context.Context, hosts []*host, r *primary.Request
 			h.up()
 			return result, nil, err
 		}
+		h.failures.Add(1)
 		failures = append(failures, fmt.Errorf("ldapauth: %s: %w", h.addr, err))
 		if ctx.Err() != nil || errors.Is(err, errClosed) {
 			return nil, nil, errors.Join(failures...)
@@ -142,13 +146,8 @@ func (h *host) down(started time.Time, err error) time.Duration {
 // login checks one first factor at this host, within Timeout and this host's
 // share of what ctx leaves for all hosts not yet asked.
 func (h *host) login(ctx context.Context, hostsLeft int, r *primary.Request) (*primary.Result, error) {
-	limit := h.dir.timeout()
-	if deadline, ok := ctx.Deadline(); ok {
-		limit = min(limit, time.Until(deadline)/time.Duration(hostsLeft))
-	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := h.limit(ctx, hostsLeft)
 	defer cancel()
-
 	var u *user
 	err := h.use(ctx, searcher, func(c *conn) (err error) {
 		u, err = h.dir.find(c, r.Username)
@@ -164,7 +163,17 @@ func (h *host) login(ctx context.Context, hostsLeft int, r *primary.Request) (*p
 	if err != nil {
 		return nil, err
 	}
-	return &primary.Result{Username: u.name, Groups: u.groups, Attributes: u.reply}, nil
+	return u.result(), nil
+}
+
+// limit bounds what one host may cost: by Timeout, and by its share of what ctx
+// leaves for all hosts not yet asked.
+func (h *host) limit(ctx context.Context, hostsLeft int) (context.Context, context.CancelFunc) {
+	limit := h.dir.timeout()
+	if deadline, ok := ctx.Deadline(); ok {
+		limit = min(limit, time.Until(deadline)/time.Duration(hostsLeft))
+	}
+	return context.WithTimeout(ctx, limit)
 }
 
 func (h *host) dropIdle() {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/radmfa/radmfa/internal/ldaptest"
 	"github.com/radmfa/radmfa/primary"
+	"github.com/radmfa/radmfa/primary/ldapauth/ldapauthtest"
 )
 
 // sockets counts this process's sockets.
@@ -116,7 +117,7 @@ func TestDirectoryKilledAndRestartedUnderLoadCostsNoLogin(t *testing.T) {
 
 func TestDeadOrSilentFirstHostCostsNoLogin(t *testing.T) {
 	s := ldaptest.StartSlapd(t, nil)
-	hung := &ldaptest.Fake{}
+	hung := &ldapauthtest.Directory{}
 	hung.Hung.Store(true)
 	refusing, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -77,6 +77,12 @@ func adCode(text string) (string, bool) {
 	return rest[:end], 0 < end && end <= 8
 }
 
+// What Active Directory says only of a right password.
+const (
+	adExpired    = "532"
+	adMustChange = "773"
+)
+
 // adVerdict explains the codes with which Active Directory refuses a bind.
 func adVerdict(code string) (message, reason string) {
 	switch code {
@@ -90,13 +96,13 @@ func adVerdict(code string) (message, reason string) {
 		return hoursText, "not permitted to log on at this time"
 	case "531":
 		return workstationText, "not permitted to log on from this workstation"
-	case "532":
+	case adExpired:
 		return expiredText, "the password has expired"
 	case "533":
 		return disabledText, "the account is disabled"
 	case "701":
 		return accountExpiredText, "the account has expired"
-	case "773":
+	case adMustChange:
 		return mustChangeText, "the password must be changed first"
 	case "775":
 		return "", "the account is locked"

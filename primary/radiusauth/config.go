@@ -2,6 +2,8 @@ package radiusauth
 
 import (
 	"cmp"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -13,8 +15,15 @@ import (
 	"github.com/radmfa/radmfa/radius"
 )
 
-// defaultPort is the port of RADIUS authentication (RFC 2865 section 3).
-const defaultPort = "1812"
+// The ports of RADIUS authentication (RFC 2865 section 3) and RADIUS over TLS (RFC
+// 6614 section 2.1).
+const (
+	defaultPort    = "1812"
+	defaultTLSPort = "2083"
+)
+
+// defaultTLSSecret is that of RFC 6614 section 2.3.
+const defaultTLSSecret radius.Secret = "radsec"
 
 // configure checks the fields once and makes the servers. Its error names the
 // field to correct.
@@ -58,7 +67,11 @@ func (a *Authenticator) setUp() error {
 }
 
 func (a *Authenticator) newServer(config Server) (*server, error) {
-	address, err := withPort(config.Address)
+	port, secret := defaultPort, a.Secret
+	if config.TLS != nil {
+		port, secret = defaultTLSPort, defaultTLSSecret
+	}
+	address, err := withPort(config.Address, port)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +86,12 @@ func (a *Authenticator) newServer(config Server) (*server, error) {
 			s.name = &name{host: host, port: port}
 		}
 	}
-	s.Secret = cmp.Or(s.Secret, a.Secret)
+	if config.TLS != nil {
+		if s.pool, err = newPool(config.TLS, address); err != nil {
+			return nil, err
+		}
+	}
+	s.Secret = cmp.Or(s.Secret, secret)
 	if s.Secret == "" {
 		return nil, primary.FieldErrorf("%s has no {Secret}, and the Authenticator has none either", address)
 	}
@@ -86,8 +104,23 @@ func (a *Authenticator) newServer(config Server) (*server, error) {
 	return s, nil
 }
 
+// newPool returns where the connections to a server are kept.
+func newPool(config *tls.Config, address string) (*radius.TLSPool, error) {
+	switch {
+	case config.RootCAs == nil && !config.InsecureSkipVerify:
+		return nil, errors.New("TLS has no RootCAs: set it to the authorities that issue the servers' certificates")
+	case len(config.Certificates) == 0 && config.GetClientCertificate == nil:
+		return nil, errors.New("TLS has no certificate, which RADIUS over TLS demands of clients")
+	}
+	config = config.Clone()
+	if config.ServerName == "" { // the address that is connected to may be one of the name's
+		config.ServerName, _, _ = net.SplitHostPort(address)
+	}
+	return &radius.TLSPool{Config: config}, nil
+}
+
 // withPort returns "host:port" for a host or an IP address with or without port.
-func withPort(address string) (string, error) {
+func withPort(address, defaultPort string) (string, error) {
 	if address == "" || strings.ContainsAny(address, "/ ") {
 		return "", fmt.Errorf("the Address is %q, want a host name or IP address, perhaps with a port", address)
 	}

@@ -274,9 +274,9 @@ func (l *loader) path(name string) string {
 
 // read returns the content of a file that the configuration names.
 func (l *loader) read(name string) ([]byte, error) {
-	content, err := os.ReadFile(l.path(name))
+	content, err := readRegular(l.path(name))
 	if err != nil {
-		return nil, fmt.Errorf("the file %q cannot be read: %w", l.path(name), unwrapPath(err))
+		return nil, fmt.Errorf("the file %q cannot be read: %w", l.path(name), err)
 	}
 	return content, nil
 }

@@ -20,6 +20,7 @@ func (l *loader) relations() {
 		switch s.Kind() {
 		case AD:
 			l.serviceAccount(s)
+			l.passwordChange(s)
 			l.hostPorts(s, "host", "port")
 		case RADIUS:
 			l.pairs(s, "port", "host")
@@ -36,6 +37,7 @@ func (l *loader) relations() {
 	}
 	l.ports()
 	l.cluster(l.file.Main)
+	l.statusPage(l.file.Main)
 }
 
 // serverRefused reports whether there is a server section that cannot be used, so
@@ -52,6 +54,13 @@ func (l *loader) serviceAccount(s *Section) {
 		return
 	}
 	l.problem(s.Line, s.Name, "service_account_username", missing+": expected the name of an account that may search the directory")
+}
+
+// passwordChange: new passwords cross the network only under TLS.
+func (l *loader) passwordChange(s *Section) {
+	if s.Bool("password_change") && s.Word("transport") == "clear" {
+		l.problem(s.values["password_change"].line, s.Name, "password_change", "passwords are changed only over TLS: set transport to starttls or ldaps")
+	}
 }
 
 // hostPorts says which hosts name another port than the key for the port does.

@@ -122,6 +122,9 @@ var mainKeys = []Key{
 	{Name: "cluster_key", Value: secret, Ours: true, Meaning: "secret of all nodes, at least 32 characters, which seals what they share; required with `redis_url`"},
 	{Name: "node_name", Value: text, Ours: true, Meaning: "name of this node in logs and events; default with `redis_url`: the host name"},
 	{Name: "metrics_address", Value: listen, Ours: true, Meaning: "where `/metrics` (Prometheus) and `/healthz` are served; default: nowhere"},
+	{Name: "status_address", Value: listen, Ours: true, Meaning: "where the status page is served, which names users; an address that other machines reach is refused without `status_password`; default: nowhere"},
+	{Name: "status_password", Value: secret, Ours: true, Meaning: "password for the status page, at least 12 characters, whatever the name typed beside it"},
+	{Name: "status_socket", Value: text, Ours: true, Meaning: "socket at which `authproxy status` and `explain` ask the daemon; default: `authproxy.sock` in systemd's `RuntimeDirectory=`, in `log_dir`, or beside the file"},
 }
 
 // Facilities are the names that syslog_facility knows.
@@ -148,6 +151,7 @@ var adKeys = []Key{
 	{Name: "ntlm_domain", Value: text, Meaning: "NetBIOS domain, with `auth_type=ntlm2`"},
 	{Name: "ntlm_workstation", Value: text, Meaning: "name of this computer, with `auth_type=ntlm2`"},
 	{Name: "transport", Value: enum("clear", "starttls", "ldaps"), Default: "clear", Meaning: "how connections are protected"},
+	{Name: "password_change", Value: boolean, Default: "false", Ours: true, Meaning: "let users whose password has expired or must be changed set a new one after the second factor, in `[radius_server_challenge]`; needs `transport=starttls` or `ldaps`"},
 	{Name: "timeout", Value: seconds, Default: "10", Meaning: "seconds for one host"},
 	{Name: "ssl_ca_certs_file", Value: authority, Meaning: "authorities of the servers' certificates; default: the system's. Unlike before, certificates are always verified"},
 	{Name: "ssl_verify_hostname", Value: boolean, Default: "true", Meaning: "whether the certificate must be for the host's name"},

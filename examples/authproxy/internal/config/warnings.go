@@ -44,6 +44,7 @@ func (l *loader) advise() {
 	if on, _, _ := m.Syslog("log_syslog"); !on && !m.Bool("log_file") && !m.Bool("log_stdout") {
 		l.warnKey(m, "log_file", "nothing is logged; set log_file, log_stdout or log_syslog to true")
 	}
+	l.advisePage(m)
 	for _, c := range l.file.Clients {
 		switch {
 		case c.Kind() == AD && c.Word("transport") == "clear":
