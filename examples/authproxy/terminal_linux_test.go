@@ -144,13 +144,13 @@ func TestCtrlCEndsTheWaitForAPush(t *testing.T) {
 func TestADaemonAtATerminalSaysWhatItDoes(t *testing.T) {
 	l := newLab(t, slow(time.Second))
 	port := freePort(t)
-	config := l.write("authproxy.cfg", "[main]\nhttp_ca_certs_file=ca.pem\nmetrics_address=127.0.0.1:0\n"+noPrimary+l.section("radius_server_challenge", port))
+	config := l.write("authproxy.cfg", "[main]\nhttp_ca_certs_file=ca.pem\nmetrics_address=127.0.0.1:0\nstatus_address=127.0.0.1:0\n"+noPrimary+l.section("radius_server_challenge", port))
 	s := newTerminal(t)
 	cmd := s.start("-config", config)
 	s.shows("Ctrl-C stops it")
 	for _, want := range []string{
 		"authproxy v1.2.3-test ", "serves " + config, fmt.Sprintf("[radius_server_challenge] listens on :%d", port),
-		"log: " + filepath.Join(l.dir, "log", "authproxy.log"), "metrics: http://127.0.0.1:", "warning: " + config + ":",
+		"log: " + filepath.Join(l.dir, "log", "authproxy.log"), "metrics: http://127.0.0.1:", "status page: http://127.0.0.1:", "warning: " + config + ":",
 		fmt.Sprintf("kill -HUP %d", cmd.Process.Pid),
 	} {
 		assert.Contains(t, s.screen.String(), want)
