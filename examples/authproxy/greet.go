@@ -33,6 +33,9 @@ func (d *daemon) greet(stderr io.Writer) {
 	if d.web != nil {
 		fmt.Fprintf(&b, "  metrics: http://%s/metrics\n", d.web.conn.Addr())
 	}
+	if d.page != nil {
+		fmt.Fprintf(&b, "  status page: http://%s/\n", d.page.conn.Addr())
+	}
 	for _, w := range d.file.Warnings {
 		fmt.Fprintf(&b, "warning: %s\n", w)
 	}

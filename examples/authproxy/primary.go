@@ -30,6 +30,11 @@ func (d *directory) Authenticate(ctx context.Context, r *primary.Request) (*prim
 	return result, d.words.err(err)
 }
 
+// ChangePassword implements primary.PasswordChanger.
+func (d *directory) ChangePassword(ctx context.Context, r *primary.Request, newPassword radius.Secret) error {
+	return d.words.err(d.Authenticator.ChangePassword(ctx, r, newPassword))
+}
+
 // Validate is for radmfa.Server.
 func (d *directory) Validate() error { return d.words.err(d.Authenticator.Validate()) }
 
