@@ -60,8 +60,9 @@ type Exchanger struct {
 // Identifier.
 //
 // Packets that do not verify are ignored, as RFC 2865 section 3 demands. The
-// error is ErrNoReply when tries run out, ctx's when that ends first, and
-// otherwise tells why the request cannot be sent.
+// error is ErrNoReply when tries run out or, over TLS, when there is no connection;
+// it is ctx's when that ends first, and otherwise tells why the request cannot be
+// sent.
 func (e *Exchanger) Exchange(ctx context.Context, request *Packet, address string) (*Packet, error) {
 	switch {
 	case len(request.Secret) == 0:

@@ -26,7 +26,8 @@ type NAS struct {
 	// User-Password and State, such as Calling-Station-Id.
 	Attributes radius.Attributes
 
-	// Exchanger sends the requests; its Dial may be that of a Network. Where
+	// Exchanger sends the requests; its Dial may be that of a Network, and with its
+	// TLS the Secret is usually "radsec". Where
 	// Interval and Tries are zero, the NAS sends a request every 5 s and waits 70 s
 	// in all, as one should that has users who look at a push.
 	Exchanger radius.Exchanger
