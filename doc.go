@@ -40,8 +40,8 @@
 //
 // # The parts
 //
-//   - [github.com/radmfa/radmfa/radius]: the transport. A Server is itself a
-//     radius.Handler, for a radius.Server of your own.
+//   - [github.com/radmfa/radmfa/radius]: the transport, on UDP and over TLS
+//     (RadSec). A Server is itself a radius.Handler, for a radius.Server of your own.
 //   - [github.com/radmfa/radmfa/primary]: the first factor; primary.None means
 //     that the NAS has checked the password. primary/ldapauth asks Active Directory
 //     and other directories, primary/radiusauth other RADIUS servers.
@@ -141,8 +141,8 @@
 //
 // Each answered request is a line at level Info, each stage one at Debug, and
 // what needs an operator's attention is a warning or an error. OnEvent gets the same
-// as values, for metrics and audit. No password, passcode, key, shared secret or
-// State reaches either.
+// as values, for metrics and audit: a Cause says in a word why a login ended. No
+// password, passcode, key, shared secret or State reaches either.
 //
 // # Tests of your own program
 //

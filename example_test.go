@@ -3,6 +3,7 @@ package radmfa_test
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log"
 	"log/slog"
@@ -67,6 +68,35 @@ func Example() {
 	//
 	// Passcode or option (1-3):
 	// Access-Accept: Success. Logging you in...
+}
+
+// Devices by UDP and over TLS, with the same logins.
+func ExampleServer_ServeTLS() {
+	clients, err := radius.NewClients(
+		radius.Client{Name: "old vpn", Prefix: netip.MustParsePrefix("192.0.2.7/32"), Secret: "testing123"},
+		radius.Client{Name: "new vpn", TLSName: "vpn1.example.com"},
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	server := &radmfa.Server{
+		Clients:      clients,
+		Primary:      primarytest.Users{"jdoe": "correct horse"},
+		SecondFactor: (&duotest.Service{}).Client(),
+	}
+	listener, err := net.Listen("tcp", ":2083")
+	if err != nil {
+		log.Fatal(err)
+	}
+	certificate, err := tls.LoadX509KeyPair("radius.pem", "radius.key")
+	if err != nil {
+		log.Fatal(err)
+	}
+	devices := x509.NewCertPool() // the authorities of the devices' certificates
+	go func() {
+		log.Fatal(server.ServeTLS(listener, &tls.Config{Certificates: []tls.Certificate{certificate}, ClientCAs: devices}))
+	}()
+	log.Fatal(server.ListenAndServe())
 }
 
 // An Event tells how each stage of a login ended, for metrics and audit.
@@ -144,4 +174,26 @@ func Example_passwordChange() {
 	// Enter the new password again:
 	// Your password has been changed.
 	// accepted
+}
+
+// A Cause can be counted, or branched on.
+func ExampleCause() {
+	service := &duotest.Service{Users: map[string]*duotest.User{"jdoe": {Devices: []duotest.Device{{Answer: duotest.ReportFraud}}}}}
+	server := &radmfa.Server{
+		Primary:      primarytest.Users{"jdoe": "correct horse"},
+		SecondFactor: service.Client(),
+		Logger:       slog.New(slog.DiscardHandler),
+		OnEvent: func(_ context.Context, e radmfa.Event) {
+			if e.Stage == radmfa.StageLogin && e.Cause == radmfa.CauseFraud {
+				fmt.Printf("call %s: somebody knows the password (%s)\n", e.Username, e.Reason)
+			}
+		},
+	}
+	login := radmfa.Request{Username: "jdoe", Password: "correct horse"}
+	menu := server.Login(context.Background(), login)
+	login.State, login.Password = menu.State, "push"
+	fmt.Println(server.Login(context.Background(), login).Result)
+	// Output:
+	// call jdoe: somebody knows the password (the user reported the login as fraud)
+	// rejected
 }

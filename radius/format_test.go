@@ -48,7 +48,7 @@ func TestNoTypePrintsASecret(t *testing.T) {
 	for _, v := range []any{
 		client, &client, list, *list,
 		&Server{Clients: list}, serving,
-		Exchanger{}, &Exchanger{},
+		Exchanger{}, &Exchanger{}, Exchanger{TLS: &TLSPool{}}, &TLSPool{},
 		Drop{Client: &client}, &Drop{Client: &client},
 		Stats{},
 	} {

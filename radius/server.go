@@ -57,7 +57,7 @@ type Server struct {
 	AnswerMemory int
 
 	// MaxConnections is how many connections of ServeTLS may be open, each of which
-	// takes a descriptor and some 30 KiB. One more is closed at once, and the last
+	// takes a descriptor and a goroutine. One more is closed at once, and the last
 	// eighth is for clients that hold less than an eighth. Zero: 1,024.
 	MaxConnections int
 

@@ -66,7 +66,7 @@ func (s *socket) stop(ctx context.Context) (err error) {
 // finish closes the transport once nothing is read any more and every handler
 // has returned.
 func (s *socket) finish() {
-	s.dispatcher.running.Wait()
+	s.running.Wait()
 	s.cancel()
 	s.transport.close()
 	close(s.done)

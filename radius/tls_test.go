@@ -657,7 +657,7 @@ func TestServeTLSOutlivesFailedAccepts(t *testing.T) {
 		assert.Less(t, time.Since(began), 100*time.Second)
 		_ = conn.Close()
 		require.NoError(t, server.Close())
-		<-ended
+		assert.Equal(t, radius.ErrServerClosed, <-ended)
 	})
 }
 

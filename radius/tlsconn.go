@@ -33,7 +33,7 @@ type tlsConn struct {
 func newTLSConn(l *tlsListener, raw net.Conn, number uint64) *tlsConn {
 	c := &tlsConn{listener: l, number: number}
 	c.raw, c.tls = raw, tls.Server(raw, l.config)
-	c.ended, c.running = &l.ended, &l.dispatcher.running
+	c.ended, c.running = &l.ended, &l.running
 	c.failed = func(err error) { l.notSent(c.peer, err) }
 	source, _ := netip.ParseAddrPort(raw.RemoteAddr().String())
 	c.peer = peer{addr: netip.AddrPortFrom(source.Addr().Unmap(), source.Port()), conn: c}

@@ -39,7 +39,7 @@ type daemon struct {
 	page      *window
 	socket    *window
 	reloaded  *status.Reload       // nil: not yet
-	listeners map[string]*listener // by configured address
+	listeners map[string]*listener // by key
 	// stores keep the challenges of a section over reloads.
 	stores map[string]*challenge.MemoryStore
 }
@@ -70,12 +70,23 @@ func (d *daemon) current() []*listener {
 	return list
 }
 
+// spools returns the logs.
+func (d *daemon) spools() []*spool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.logs == nil {
+		return nil
+	}
+	return d.logs.spools
+}
+
 // plan is a configuration that can be put to work at once.
 type plan struct {
 	file      *config.File
-	logs      *logs // the running ones where [main] is unchanged
-	instances map[string]*instance
+	logs      *logs                     // the running ones where [main] is unchanged
+	instances map[string]*instance      // these, and the next two, by the key of the listener
 	conns     map[string]net.PacketConn // of the addresses that are new
+	streams   map[string]net.Listener   // the same for TLS
 	web       *web                      // the running one where its address is unchanged
 	page      *window                   // as web
 	socket    *window                   // as web
@@ -89,7 +100,7 @@ func (d *daemon) load() error {
 	if err != nil {
 		return err
 	}
-	p := &plan{file: file, instances: map[string]*instance{}, conns: map[string]net.PacketConn{}}
+	p := &plan{file: file, instances: map[string]*instance{}, conns: map[string]net.PacketConn{}, streams: map[string]net.Listener{}}
 	if err := d.prepare(p); err != nil {
 		d.discard(p)
 		return err
@@ -117,20 +128,30 @@ func (d *daemon) prepare(p *plan) (err error) {
 func (d *daemon) listen(p *plan) error {
 	var problems config.Problems
 	for _, s := range p.file.Servers {
-		addr := s.Listen(p.file.Main)
-		if d.listeners[addr] != nil {
-			continue
-		}
-		conn, err := net.ListenPacket("udp", addr)
-		if err != nil {
-			key := "port"
+		key, l := listenerKey(s, p.file.Main), d.listeners[listenerKey(s, p.file.Main)]
+		udp, tls := s.Listens(p.file.Main)
+		problem := func(key string, err error, text string) {
 			if errors.Is(err, syscall.EADDRNOTAVAIL) {
 				key = "interface"
 			}
-			problems = append(problems, config.Problem{File: p.file.Path, Line: s.LineOf(key), Section: s.Name, Key: key, Text: d.explain(addr, err)})
-			continue
+			problems = append(problems, config.Problem{File: p.file.Path, Line: s.LineOf(key), Section: s.Name, Key: key, Text: text})
 		}
-		p.conns[addr] = conn
+		if udp != "" && l == nil {
+			conn, err := net.ListenPacket("udp", udp)
+			if err == nil {
+				p.conns[key] = conn
+			} else {
+				problem("port", err, d.explain(udp, err, func(l *listener) string { return l.udp.addr }))
+			}
+		}
+		if tls != "" && (l == nil || l.tlsAddr() != tls) {
+			stream, err := net.Listen("tcp", tls)
+			if err == nil {
+				p.streams[key] = stream
+			} else {
+				problem("radsec_port", err, d.explain(tls, err, (*listener).tlsAddr))
+			}
+		}
 	}
 	if len(problems) > 0 {
 		return problems
@@ -159,9 +180,9 @@ func (d *daemon) listenWeb(p *plan) (err error) {
 func (d *daemon) build(p *plan, sameMain bool) error {
 	var changed []*config.Section
 	for _, s := range p.file.Servers {
-		addr := s.Listen(p.file.Main)
-		if l := d.listeners[addr]; sameMain && l != nil && l.instance().section.Equal(s) {
-			p.instances[addr] = l.instance()
+		key := listenerKey(s, p.file.Main)
+		if l := d.listeners[key]; sameMain && l != nil && l.instance().section.Equal(s) {
+			p.instances[key] = l.instance()
 			continue
 		}
 		changed = append(changed, s)
@@ -171,16 +192,16 @@ func (d *daemon) build(p *plan, sameMain bool) error {
 	var err error
 	p.built, err = buildAll(&file, d.surroundings(p.logs))
 	for _, i := range p.built {
-		p.instances[i.section.Listen(p.file.Main)] = i
+		p.instances[listenerKey(i.section, p.file.Main)] = i
 	}
 	return err
 }
 
 // explain says what is in the way of a new socket. Of this process it is the old
 // one of the same port, which is open until its requests have ended.
-func (d *daemon) explain(addr string, err error) string {
-	for old := range d.listeners {
-		if samePort(addr, old) {
+func (d *daemon) explain(addr string, err error, addrOf func(*listener) string) string {
+	for _, l := range d.listeners {
+		if old := addrOf(l); old != "" && samePort(addr, old) {
 			return fmt.Sprintf("%v: this process listens on %s; a change of interface takes a restart", err, old)
 		}
 	}
@@ -197,6 +218,9 @@ func samePort(a, b string) bool {
 func (d *daemon) discard(p *plan) {
 	for _, conn := range p.conns {
 		_ = conn.Close()
+	}
+	for _, stream := range p.streams {
+		_ = stream.Close()
 	}
 	closeAll(p.built)
 	if p.web != d.web {
@@ -216,21 +240,25 @@ func (d *daemon) apply(p *plan) {
 	d.mu.Lock()
 	d.file, d.logs, d.web = p.file, p.logs, p.web
 	d.forget()
-	for addr, l := range d.listeners {
-		i := p.instances[addr]
+	for key, l := range d.listeners {
+		i := p.instances[key]
 		if i == nil {
-			delete(d.listeners, addr)
+			delete(d.listeners, key)
 			retire = append(retire, func() { l.close(d.stopped) })
 		} else if l.instance() != i {
-			retire = append(retire, l.replace(i).close)
+			old := l.replace(i)
 			d.recorder.Forgive(i.section.Name)
+			oldTLS := d.changeTLS(l, p.streams[key])
+			retire = append(retire, func() {
+				oldTLS.shutdown(d.stopped)
+				old.close()
+			})
 		}
 	}
-	for addr, conn := range p.conns {
-		l := newListener(addr, p.instances[addr], d.logs.Logger, d.metrics.responded)
-		d.listeners[addr] = l
-		l.server.OnDrop = d.dropped(l)
-		d.serve(l, conn)
+	for key, i := range p.instances {
+		if d.listeners[key] == nil {
+			d.open(key, i, p)
+		}
 	}
 	d.mu.Unlock()
 	d.showStatus(p)
@@ -246,13 +274,40 @@ func (d *daemon) apply(p *plan) {
 	d.running.Go(func() { finish(retire, oldLogs) })
 }
 
-// serve reads from conn in a goroutine of its own.
-func (d *daemon) serve(l *listener, conn net.PacketConn) {
-	d.logs.Info("listening", "address", conn.LocalAddr().String(), "section", l.instance().section.Name)
+// open makes a listener serve on the new sockets of a plan.
+func (d *daemon) open(key string, i *instance, p *plan) {
+	l := &listener{key: key, current: i, responded: d.metrics.responded}
+	d.listeners[key] = l
+	if conn := p.conns[key]; conn != nil {
+		l.udp = l.newEndpoint(key, key, d.logs.Logger, d.dropped(l))
+		d.serve(l, l.udp, conn.LocalAddr(), func() error { return l.udp.server.Serve(conn) })
+	}
+	d.changeTLS(l, p.streams[key])
+}
+
+// changeTLS makes a listener serve TLS on a new socket, if there is one, and returns
+// the one that it serves no more.
+func (d *daemon) changeTLS(l *listener, stream net.Listener) (old endpoint) {
+	_, addr := l.instance().section.Listens(d.file.Main)
+	if addr == l.tlsAddr() {
+		return endpoint{}
+	}
+	if stream == nil { // there is to be none
+		return l.setTLS(endpoint{})
+	}
+	e := l.newEndpoint(addr, tlsLabel(addr), d.logs.Logger, d.dropped(l))
+	old = l.setTLS(e)
+	d.serve(l, e, stream.Addr(), func() error { return e.server.ServeTLS(stream, l.tlsConfig()) })
+	return old
+}
+
+// serve serves a socket in a goroutine of its own.
+func (d *daemon) serve(l *listener, e endpoint, addr net.Addr, serve func() error) {
+	d.logs.Info("listening", "address", addr.String(), "network", addr.Network(), "section", l.instance().section.Name)
 	d.running.Go(func() {
-		if err := l.server.Serve(conn); !errors.Is(err, radius.ErrServerClosed) {
+		if err := serve(); !errors.Is(err, radius.ErrServerClosed) {
 			select {
-			case d.failed <- fmt.Errorf("%s: %w", l.addr, err):
+			case d.failed <- fmt.Errorf("%s: %w", e.label, err):
 			default: // another listener has failed before
 			}
 		}

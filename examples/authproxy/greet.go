@@ -33,6 +33,9 @@ func (d *daemon) greet(stderr io.Writer) {
 	if d.web != nil {
 		fmt.Fprintf(&b, "  metrics: http://%s/metrics\n", d.web.conn.Addr())
 	}
+	if d.page != nil {
+		fmt.Fprintf(&b, "  status page: http://%s/\n", d.page.conn.Addr())
+	}
 	for _, w := range d.file.Warnings {
 		fmt.Fprintf(&b, "warning: %s\n", w)
 	}
@@ -47,7 +50,7 @@ func (d *daemon) greet(stderr io.Writer) {
 func describeSections(w io.Writer, file *config.File) {
 	for _, s := range file.Servers {
 		_, _ = fmt.Fprintf(w, "  [%s] listens on %s, first factor %s, service %s asked about %s\n",
-			s.Name, s.Listen(file.Main), firstFactorName(s), s.APIHost(), serviceNames[s.Word("duo_username")])
+			s.Name, listens(s, file.Main), firstFactorName(s), s.APIHost(), serviceNames[s.Word("duo_username")])
 	}
 }
 

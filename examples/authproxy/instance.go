@@ -30,6 +30,7 @@ type instance struct {
 	section *config.Section
 	server  *radmfa.Server
 	clients *radius.Clients
+	tls     *tls.Config // for devices over TLS, or nil
 	service tracedService
 	first   firstFactor
 	health  []string          // users of health checks
@@ -99,6 +100,9 @@ func build(s, main *config.Section, around surroundings) (*instance, error) {
 	i := &instance{section: s, health: numbered(s, "health_username")}
 	var err error
 	if i.clients, err = nasClients(s); err != nil {
+		return nil, err
+	}
+	if i.tls, err = serverTLS(s); err != nil {
 		return nil, err
 	}
 	i.first = newFirstFactor(s, logger, func(state tls.ConnectionState) { around.certificate(s.Name, peerFirstFactor, state) })
@@ -183,8 +187,17 @@ func (i *instance) close() {
 	}
 }
 
-// nasClients are the devices that may ask. Those with one secret are one device
-// with several addresses.
+// serverTLS is what devices over TLS are shown, and must show.
+func serverTLS(s *config.Section) (*tls.Config, error) {
+	if !s.Set("radsec_port") {
+		return nil, nil
+	}
+	certificate, err := s.Certificate()
+	return &tls.Config{Certificates: []tls.Certificate{certificate}, ClientCAs: s.Certificates("radsec_ca_file")}, err
+}
+
+// nasClients are the devices that may ask. Those with one secret, or one number,
+// are one device with several addresses.
 func nasClients(s *config.Section) (*radius.Clients, error) {
 	var list []radius.Client
 	first := map[radius.Secret]string{} // the key of the first address with a secret
@@ -204,6 +217,16 @@ func nasClients(s *config.Section) (*radius.Clients, error) {
 			}
 			list = append(list, client)
 		}
+	}
+	for _, n := range s.Numbers("radius_name") {
+		name := s.Numbered("radius_name", n)
+		device := s.Name + "/" + name
+		if key := s.Numbered("radius_ip", n); s.Set(key) {
+			device = first[s.Secret(s.Numbered("radius_secret", n))]
+		}
+		list = append(list, radius.Client{
+			TLSName: s.Text(name), Device: device, MessageAuthenticator: signaturePolicies[s.SignedBy(n)],
+		})
 	}
 	return radius.NewClients(list...)
 }
@@ -380,6 +403,6 @@ func newFirstFactor(s *config.Section, logger *slog.Logger, certificate func(tls
 	case s.Client.Kind() == config.AD:
 		return newDirectory(s.Client, logger, certificate)
 	default:
-		return newUpstream(s, logger)
+		return newUpstream(s, logger, certificate)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,8 +35,13 @@ func (k *keyboard) restore() {
 	}
 }
 
-// ask prints the question and returns the line that is typed. It returns io.EOF
-// after the last. The goroutine that reads ends with the program if ctx ends.
+var (
+	errNoInput     = errors.New("the input has ended")
+	errInterrupted = errors.New("interrupted")
+)
+
+// ask prints the question and returns the line that is typed, or one of the errors
+// above. The goroutine that reads ends with the program if ctx ends.
 func (k *keyboard) ask(ctx context.Context, question string, hidden bool) (string, error) {
 	if k.state == nil {
 		question = strings.TrimSuffix(question, "> ")
@@ -57,10 +63,13 @@ func (k *keyboard) ask(ctx context.Context, question string, hidden bool) (strin
 		if r.err != nil || hidden && k.state != nil || !hidden && k.state == nil {
 			_, _ = fmt.Fprintln(k.out) // the line end, which is not to be seen
 		}
+		if errors.Is(r.err, io.EOF) {
+			r.err = errNoInput
+		}
 		return r.text, r.err
 	case <-ctx.Done():
 		_, _ = fmt.Fprintln(k.out)
-		return "", ctx.Err()
+		return "", errInterrupted
 	}
 }
 

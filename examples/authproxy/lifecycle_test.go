@@ -371,3 +371,15 @@ func TestAReloadDuringAnAutomaticPushSendsNoOther(t *testing.T) {
 	assert.True(t, <-replies)
 	assert.Len(t, l.service.Transactions(), 1)
 }
+
+func TestAReloadWithRightKeysIsTriedAtOnce(t *testing.T) {
+	l := newLab(t, users())
+	config := mainSection + "metrics_address=127.0.0.1:0\n" + noPrimary + l.section("radius_server_challenge", freePort(t))
+	p := l.run(strings.Replace(config, "skey="+duotest.DefaultSecretKey, "skey=another", 1))
+	p.logged("the service refuses what this daemon asks")
+	assert.Contains(t, l.get(p, "/healthz"), `"service":"refusing"`)
+	l.write("authproxy.cfg", config)
+	p.signal(syscall.SIGHUP)
+	p.logged("the service no longer refuses")
+	assert.Contains(t, l.get(p, "/healthz"), `"service":"up"`)
+}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
@@ -9,8 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-
-	"gopkg.in/natefinch/lumberjack.v2"
+	"time"
 
 	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
 )
@@ -25,50 +26,81 @@ const (
 type logs struct {
 	*slog.Logger
 	events io.Writer // nil: log_auth_events is off
-	files  []*lumberjack.Logger
+	files  []*logFile
 	syslog io.Closer // nil: none
-	spool  *spool
+	spools []*spool  // one for each log
 }
 
 // openLogs opens what [main] says.
 func openLogs(file *config.File, stdout io.Writer) (*logs, error) {
-	l := &logs{spool: newSpool(os.Stderr)}
+	l := &logs{}
 	main := file.Main
 	options := &slog.HandlerOptions{Level: slog.LevelInfo}
 	if main.Bool("debug") {
 		options.Level = slog.LevelDebug
 	}
 	var handlers []slog.Handler
+	var out io.Writer // the standard output; nil: nothing goes there yet
 	if main.Bool("log_file") {
-		w, err := l.open(file, logName)
+		w, err := l.open(file, logName, func(to io.Writer) func(uint64) error { return lostRecord(formatted(main, to, options)) })
 		if err != nil {
 			return nil, errors.Join(err, l.close())
 		}
 		handlers = append(handlers, formatted(main, w, options))
 	}
 	if main.Bool("log_stdout") {
-		handlers = append(handlers, formatted(main, l.spool.writer(stdout), options))
+		out = l.spool("stdout", lostRecord(formatted(main, stdout, options))).writer(stdout)
+		handlers = append(handlers, formatted(main, out, options))
 	}
 	if on, network, address := main.Syslog("log_syslog"); on {
-		handler, closer, err := dialSyslog(network, address, main.Facility("syslog_facility"), options, l.spool)
+		handler, err := l.dialSyslog(network, address, main.Facility("syslog_facility"), options)
 		if err != nil {
 			return nil, errors.Join(mainProblem(file, "log_syslog", err.Error()), l.close())
 		}
-		l.syslog = closer
 		handlers = append(handlers, handler)
 	}
 	l.Logger = slog.New(slog.NewMultiHandler(handlers...))
-	if main.Bool("log_auth_events") {
-		l.events = l.spool.writer(stdout)
-		if main.Bool("log_file") {
-			w, err := l.open(file, eventsName)
-			if err != nil {
-				return nil, errors.Join(err, l.close())
-			}
-			l.events = w
+	switch {
+	case !main.Bool("log_auth_events"):
+	case main.Bool("log_file"):
+		w, err := l.open(file, eventsName, lostEvent)
+		if err != nil {
+			return nil, errors.Join(err, l.close())
 		}
+		l.events = w
+	case out != nil:
+		l.events = out
+	default:
+		l.events = l.spool("stdout", lostEvent(stdout)).writer(stdout)
 	}
 	return l, nil
+}
+
+// spool makes a spool for a log.
+func (l *logs) spool(name string, report func(lost uint64) error) *spool {
+	s := newSpool(name, os.Stderr, report)
+	l.spools = append(l.spools, s)
+	return s
+}
+
+// lostRecord reports lines that were lost to a log.
+func lostRecord(h slog.Handler) func(lost uint64) error {
+	return func(lost uint64) error {
+		r := slog.NewRecord(time.Now(), slog.LevelWarn, "log lines were lost", 0)
+		r.AddAttrs(slog.Uint64("lines", lost))
+		return h.Handle(context.Background(), r)
+	}
+}
+
+// lostEvent reports lines that were lost to a log of events.
+func lostEvent(to io.Writer) func(lost uint64) error {
+	return func(lost uint64) error {
+		return json.NewEncoder(to).Encode(struct {
+			Time  time.Time `json:"timestamp"`
+			Type  string    `json:"event_type"`
+			Lines uint64    `json:"lines"`
+		}{time.Now().UTC(), "lines_lost", lost})
+	}
 }
 
 func formatted(main *config.Section, w io.Writer, options *slog.HandlerOptions) slog.Handler {
@@ -87,55 +119,15 @@ func seconds(_ []string, a slog.Attr) slog.Attr {
 }
 
 // open opens a file that is rotated by size, and by others with a reload.
-func (l *logs) open(file *config.File, name string) (io.Writer, error) {
-	path := filepath.Join(file.LogDir(), name)
-	err := os.MkdirAll(filepath.Dir(path), 0o750)
-	if err == nil {
-		err = create(path)
-	}
+func (l *logs) open(file *config.File, name string, report func(io.Writer) func(lost uint64) error) (io.Writer, error) {
+	w, err := openLogFile(filepath.Join(file.LogDir(), name), mebibytes(file.Main.Int("log_max_size")), file.Main.Int("log_max_files"))
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, mainProblem(file, "log_dir", err.Error()+": let the account that the daemon runs as write there, or set log_file=false")
 	} else if err != nil {
 		return nil, mainProblem(file, "log_dir", err.Error())
 	}
-	w := rotating(path, mebibytes(file.Main.Int("log_max_size")), file.Main.Int("log_max_files"))
 	l.files = append(l.files, w)
-	return l.spool.writer(w), nil
-}
-
-// rotators are the log files that have been opened. A Logger of lumberjack has a
-// goroutine that never ends, so one is kept for all reloads.
-var rotators struct {
-	sync.Mutex
-	byFile map[rotator]*lumberjack.Logger
-}
-
-type rotator struct {
-	path               string
-	maxSize, maxBackup int
-}
-
-func rotating(path string, maxSize, maxBackup int) *lumberjack.Logger {
-	rotators.Lock()
-	defer rotators.Unlock()
-	r := rotator{path, maxSize, maxBackup}
-	if rotators.byFile == nil {
-		rotators.byFile = map[rotator]*lumberjack.Logger{}
-	}
-	if rotators.byFile[r] == nil {
-		rotators.byFile[r] = &lumberjack.Logger{Filename: path, MaxSize: maxSize, MaxBackups: maxBackup}
-	}
-	return rotators.byFile[r]
-}
-
-// create makes a log file where there is none, readable by the group, and reports
-// whether it can be written. Lumberjack's own would be for the owner alone.
-func create(path string) error {
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
-	if err != nil {
-		return err
-	}
-	return f.Close()
+	return l.spool(name, report(w)).writer(w), nil
 }
 
 // mebibytes rounds up; zero is no limit.
@@ -147,18 +139,22 @@ func mebibytes(bytes int) int {
 	return min((bytes-1)/mebibyte+1, math.MaxInt32)
 }
 
-// reopen makes the next line go to a new file when somebody has moved the old one.
+// reopen makes the next lines go to new files when somebody has moved the old
+// ones.
 func (l *logs) reopen() {
 	for _, f := range l.files {
-		_ = f.Close()
-		_ = create(f.Filename) // or else the next line does
+		f.reopen()
 	}
 }
 
 func (l *logs) close() error {
-	l.spool.close()
+	var all sync.WaitGroup
+	for _, s := range l.spools {
+		all.Go(s.close)
+	}
+	all.Wait()
 	for _, f := range l.files {
-		_ = f.Close()
+		f.close()
 	}
 	if l.syslog != nil {
 		return l.syslog.Close()

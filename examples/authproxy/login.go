@@ -140,7 +140,11 @@ func door(file *config.File, s *config.Section) (address string, secret radius.S
 	if err != nil {
 		return "", "", err
 	}
-	host, port, err := net.SplitHostPort(s.Listen(file.Main))
+	udp, _ := s.Listens(file.Main)
+	if udp == "" {
+		return "", "", fmt.Errorf("[%s] is for devices over TLS alone, and this command sends datagrams", s.Name)
+	}
+	host, port, err := net.SplitHostPort(udp)
 	if err != nil {
 		return "", "", err
 	}

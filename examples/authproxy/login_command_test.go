@@ -43,7 +43,7 @@ func TestLoginCommandIsAWholeLogin(t *testing.T) {
 
 	status, _, problems = l.typed(p.config, userPass+"\n", "jdoe", "-section", "radius_server_challenge")
 	assert.Equal(t, exitFailed, status)
-	assert.Contains(t, problems, "no answer to the challenge: EOF")
+	assert.Contains(t, problems, "no answer to the challenge: the input has ended")
 
 	status, out, problems = l.typed(p.config, userPass+"\n", "-section=radius_server_auto", "jdoe")
 	assert.Equal(t, exitOK, status, problems)

@@ -143,6 +143,18 @@ func validate(path string, stdout io.Writer) int {
 	return exitOK
 }
 
+// listens returns where a section listens.
+func listens(s, main *config.Section) string {
+	udp, tls := s.Listens(main)
+	switch {
+	case tls == "":
+		return udp
+	case udp == "":
+		return tlsLabel(tls)
+	}
+	return udp + " and " + tlsLabel(tls)
+}
+
 // serviceNames says what duo_username means.
 var serviceNames = map[string]string{"account": "the account as the directory spells it", "typed": "the name as it was typed"}
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"runtime"
@@ -252,7 +253,7 @@ func factorLabel(f duo.Factor) string {
 func (m *metrics) failed(section string, err error) {
 	var e *duo.Error
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, context.Canceled):
 	case !errors.As(err, &e):
 		m.errors.WithLabelValues(section, "other").Inc()
 	default:

@@ -43,8 +43,8 @@ func (d *daemon) status(does string) string {
 	var addresses []string
 	waiting := 0
 	for _, l := range d.current() {
-		addresses = append(addresses, l.addr)
-		waiting += l.server.Stats().InFlight
+		addresses = append(addresses, l.listens())
+		waiting += l.waiting()
 	}
 	slices.Sort(addresses)
 	line := fmt.Sprintf("STATUS=%s %s on %s, %s waiting", does,

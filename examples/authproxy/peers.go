@@ -39,7 +39,8 @@ type report struct {
 	code  int   // of the service's refusal; 0: none
 	err   error // what is wrong, with a hint; nil: nothing
 	asked time.Time
-	bad   int // reports in a row that it did not work
+	bad   int  // reports in a row that it did not work
+	soon  bool // a probe should find out more
 }
 
 // peers are the reports on all peers.
@@ -48,7 +49,8 @@ type peers struct {
 	reports map[peer]report
 }
 
-// keep forgets the peers of other sections, and begins with those of new ones.
+// keep forgets the peers of other sections, begins with those of new ones, and
+// makes all due: their settings may have changed.
 func (p *peers) keep(sections map[string]bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -56,9 +58,11 @@ func (p *peers) keep(sections map[string]bool) {
 	for section := range sections {
 		for _, name := range []string{peerService, peerFirstFactor} {
 			who := peer{section, name}
-			if kept[who] = p.reports[who]; kept[who].is == "" {
-				kept[who] = report{is: isUnknown}
+			r := report{is: isUnknown}
+			if last, ok := p.reports[who]; ok {
+				r.is, r.code, r.err = last.is, last.code, last.err
 			}
+			kept[who] = r
 		}
 	}
 	p.reports = kept
@@ -102,9 +106,16 @@ func (p *peers) note(section, name string, r report) (before condition, changed 
 	if r.is != isUp {
 		r.bad = last.bad + 1
 	}
+	if r.soon && r.is != last.is {
+		r.asked = time.Time{}
+	}
 	p.reports[who] = r
 	return last.is, last.is != r.is
 }
+
+// errLogin stands for what a first factor said of a login: that may name the
+// user, or be about that user only. A probe finds out more.
+var errLogin = errors.New("a login got no answer, see the log")
 
 // seen is the report that an event makes, with the peer that it is about.
 func seen(e radmfa.Event) (name string, r report) {
@@ -114,7 +125,11 @@ func seen(e radmfa.Event) (name string, r report) {
 	}
 	switch e.Stage {
 	case radmfa.StagePrimary:
-		return peerFirstFactor, firstFactorReport(failed)
+		r = firstFactorReport(failed)
+		if r.is == isDown {
+			r.err, r.soon = errLogin, true
+		}
+		return peerFirstFactor, r
 	case radmfa.StagePreauth:
 		if !e.Fallback { // which answers for itself
 			return peerService, serviceReport(failed)

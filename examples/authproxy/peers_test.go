@@ -37,6 +37,9 @@ func TestWhatAnErrorTellsOfAPeer(t *testing.T) {
 	name, r := seen(radmfa.Event{Stage: radmfa.StagePreauth, Result: radmfa.ResultFailed, Err: &duo.Error{Status: 403, Code: 40301}})
 	assert.Equal(t, peerService, name)
 	assert.Equal(t, 40301, r.code)
+	name, r = seen(radmfa.Event{Stage: radmfa.StagePrimary, Result: radmfa.ResultFailed, Err: errors.New(`"cn=J. Doe" has no sAMAccountName`)})
+	assert.Equal(t, peerFirstFactor, name)
+	assert.NotContains(t, r.err.Error(), "Doe", "/healthz names no user")
 	name, _ = seen(radmfa.Event{Stage: radmfa.StageAuth})
 	assert.Empty(t, name)
 }
@@ -67,6 +70,14 @@ func TestPeersAreDueWhenNobodyAsksThem(t *testing.T) {
 	}
 	p.note("a", peerService, report{is: isUp})
 	assert.True(t, p.due("a", peerService, time.Now().Add(probeAfter+time.Second)))
+	p.note("a", peerFirstFactor, report{is: isUp})
+	p.note("a", peerFirstFactor, report{is: isDown, soon: true})
+	assert.True(t, p.due("a", peerFirstFactor, time.Now()), "a login found it down")
+	p.note("a", peerFirstFactor, report{is: isDown, soon: true})
+	assert.False(t, p.due("a", peerFirstFactor, time.Now()), "once")
+	p.keep(map[string]bool{"a": true})
+	assert.Equal(t, isDown, p.of("a", peerFirstFactor).is)
+	assert.True(t, p.due("a", peerFirstFactor, time.Now()), "after a reload")
 	p.keep(map[string]bool{"b": true})
 	assert.Empty(t, p.of("a", peerService).is)
 }

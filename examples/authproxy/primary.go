@@ -30,6 +30,11 @@ func (d *directory) Authenticate(ctx context.Context, r *primary.Request) (*prim
 	return result, d.words.err(err)
 }
 
+// ChangePassword implements primary.PasswordChanger.
+func (d *directory) ChangePassword(ctx context.Context, r *primary.Request, newPassword radius.Secret) error {
+	return d.words.err(d.Authenticator.ChangePassword(ctx, r, newPassword))
+}
+
 // Validate is for radmfa.Server.
 func (d *directory) Validate() error { return d.words.err(d.Authenticator.Validate()) }
 
@@ -155,7 +160,7 @@ func (u *upstream) Validate() error { return u.words.err(u.Authenticator.Validat
 
 // newUpstream takes what to pass through from the server section, where that
 // says so.
-func newUpstream(s *config.Section, logger *slog.Logger) firstFactor {
+func newUpstream(s *config.Section, logger *slog.Logger, certificate func(tls.ConnectionState)) firstFactor {
 	c := s.Client
 	words := upstreamWords(c)
 	a := &radiusauth.Authenticator{
@@ -172,13 +177,32 @@ func newUpstream(s *config.Section, logger *slog.Logger) firstFactor {
 		a.PassThroughAll = s.Bool("pass_through_all")
 	}
 	for _, n := range c.Numbers("host") {
-		a.Servers = append(a.Servers, radiusauth.Server{
-			Address: net.JoinHostPort(c.Text(c.Numbered("host", n)), c.Text(c.Numbered("port", n))),
+		server := radiusauth.Server{
 			Secret:  c.Secret(c.Numbered("secret", n)),
 			Replies: replyPolicies[c.Signed("force_message_authenticator")],
-		})
+		}
+		port := "1812"
+		if c.Word("transport") == "tls" {
+			port = "2083"
+			server.Secret = cmp.Or(server.Secret, a.Secret)
+			server.TLS = upstreamTLS(c, c.Text(c.Numbered("radsec_name", n)), certificate)
+		}
+		server.Address = net.JoinHostPort(c.Text(c.Numbered("host", n)), cmp.Or(c.Text(c.Numbered("port", n)), port))
+		a.Servers = append(a.Servers, server)
 	}
 	return &upstream{Authenticator: a, words: words}
+}
+
+// upstreamTLS is for a server that is asked over TLS.
+func upstreamTLS(c *config.Section, name string, told func(tls.ConnectionState)) *tls.Config {
+	certificate, _ := c.Certificate() // checked with the file
+	return &tls.Config{
+		Certificates: []tls.Certificate{certificate}, RootCAs: c.Certificates("radsec_ca_file"), ServerName: name,
+		VerifyConnection: func(state tls.ConnectionState) error {
+			told(state)
+			return nil
+		},
+	}
 }
 
 // replyPolicies are the values of force_message_authenticator.
@@ -212,6 +236,6 @@ func (u *upstream) servers() (list []serverStats) {
 	return list
 }
 
-func (*upstream) close() {}
+func (u *upstream) close() { _ = u.Close() }
 
 func (u *upstream) forget() { u.ForgetSigners() }

@@ -63,7 +63,7 @@ func (d *daemon) probe(ctx context.Context, l *listener) {
 	service := d.peers.due(section, peerService, now)
 	start(d.peers.due(section, peerFirstFactor, now), func(ctx context.Context) { d.probeFirstFactor(ctx, i) })
 	start(service, func(ctx context.Context) { d.probeService(ctx, i) })
-	start(!service && now.Sub(i.clockRead()) >= clockAfter, func(ctx context.Context) { i.readClock(ctx) })
+	start(!service && now.Sub(i.clockRead()) >= clockAfter, func(ctx context.Context) { _ = i.readClock(ctx) })
 	d.warnOfClock(i)
 }
 
@@ -96,7 +96,11 @@ func (d *daemon) probeService(ctx context.Context, i *instance) {
 		_, err = i.service.Check(ctx)
 	}
 	d.metrics.about(i.section.Name, func() { d.metrics.failed(i.section.Name, err) })
-	d.noted(ctx, i, peerService, serviceReport(err))
+	r := serviceReport(err)
+	if r.is == isUp || r.is == isRefusing {
+		d.metrics.outOfReach(i.section.Name, false) // or only a login would find out
+	}
+	d.noted(ctx, i, peerService, r)
 }
 
 // noted notes what a probe found out, unless it was told to end.

@@ -44,7 +44,7 @@ func (d *daemon) showed(section, peer string, state tls.ConnectionState) {
 // dropped notes what a listener dropped.
 func (d *daemon) dropped(l *listener) func(radius.Drop) {
 	return func(drop radius.Drop) {
-		d.recorder.Drop(l.instance().section.Name, l.addr, drop, time.Now())
+		d.recorder.Drop(l.instance().section.Name, l.key, drop, time.Now())
 	}
 }
 
@@ -81,10 +81,10 @@ func (d *daemon) report(ctx context.Context, f status.Filter) status.Report {
 	}
 	listeners := map[string]*listener{}
 	for _, l := range d.current() {
-		listeners[l.addr] = l
+		listeners[l.key] = l
 	}
 	for _, s := range file.Servers {
-		r.Sections = append(r.Sections, d.sectionReport(s, file, listeners[s.Listen(file.Main)]))
+		r.Sections = append(r.Sections, d.sectionReport(s, file, listeners[listenerKey(s, file.Main)]))
 	}
 	r.Senders, r.OtherDrops = d.recorder.Senders()
 	for i := range r.Senders {
@@ -103,18 +103,21 @@ func (d *daemon) report(ctx context.Context, f status.Filter) status.Report {
 func (d *daemon) sectionReport(s *config.Section, file *config.File, l *listener) status.Section {
 	store := d.store(s.Name)
 	r := status.Section{
-		Name: s.Name, Line: s.Line, Listens: s.Listen(file.Main), Service: s.APIHost(),
+		Name: s.Name, Line: s.Line, Listens: listens(s, file.Main), Service: s.APIHost(),
 		Open: store.Len(), Room: store.Cap(), Peers: d.asks(s, file.Main),
 	}
-	if l != nil {
-		i := l.acquire()
-		defer i.inUse.Done()
-		r.ClockOffset = i.service.ClockOffset().Round(time.Second).Seconds()
-		for _, server := range i.first.servers() { // of the first peer
-			r.Peers[0].Servers = append(r.Peers[0].Servers, status.Server{Address: server.address, Down: server.down, Failures: server.failures})
-		}
-		stats := l.server.Stats()
-		r.Waiting, r.Handled = stats.InFlight, stats.Handled
+	if l == nil {
+		return r
+	}
+	i := l.acquire()
+	defer i.inUse.Done()
+	r.ClockOffset = i.service.ClockOffset().Round(time.Second).Seconds()
+	for _, server := range i.first.servers() { // of the first peer
+		r.Peers[0].Servers = append(r.Peers[0].Servers, status.Server{Address: server.address, Down: server.down, Failures: server.failures})
+	}
+	for _, e := range l.endpoints() {
+		stats := e.server.Stats()
+		r.Waiting, r.Handled = r.Waiting+stats.InFlight, r.Handled+stats.Handled
 		for _, n := range stats.Dropped {
 			r.Dropped += n
 		}

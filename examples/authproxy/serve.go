@@ -24,6 +24,7 @@ func serve(ctx context.Context, path string, stdout, stderr io.Writer) int {
 		signal.Notify(reload, reloadSignals...)
 		defer signal.Stop(reload)
 	}
+	ignoreBrokenPipes()
 	d := newDaemon(path, stdout)
 	if err := d.load(); err != nil {
 		_, _ = fmt.Fprintf(stderr, "authproxy: not started\n%v\n", err)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"os/signal"
 	"syscall"
 )
 
@@ -14,6 +15,9 @@ var (
 	stopSignals   = []os.Signal{syscall.SIGTERM, syscall.SIGINT}
 	reloadSignals = []os.Signal{syscall.SIGHUP}
 )
+
+// ignoreBrokenPipes lets the daemon outlive whoever read its standard output.
+func ignoreBrokenPipes() { signal.Ignore(syscall.SIGPIPE) }
 
 // start runs the program.
 func start(args []string, stdout, stderr io.Writer) int {

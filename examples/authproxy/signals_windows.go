@@ -10,3 +10,6 @@ var (
 	stopSignals   = []os.Signal{os.Interrupt, syscall.SIGTERM}
 	reloadSignals []os.Signal
 )
+
+// ignoreBrokenPipes has nothing to do here.
+func ignoreBrokenPipes() {}

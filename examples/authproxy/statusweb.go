@@ -33,7 +33,7 @@ func (d *daemon) listenStatus(p *plan) error {
 		p.page = nil
 	} else if d.page == nil || d.page.at != addr {
 		if p.page, err = openPage(addr); err != nil {
-			return err
+			return mainProblem(p.file, "status_address", withHint(err, socketHint(addr, err)))
 		}
 	}
 	paths := p.file.StatusSockets()
@@ -41,7 +41,7 @@ func (d *daemon) listenStatus(p *plan) error {
 		p.socket, err = openSocket(paths)
 	}
 	if err != nil && p.file.Main.Set("status_socket") {
-		return fmt.Errorf("status_socket: %w", err)
+		return mainProblem(p.file, "status_socket", err.Error())
 	} else if err != nil {
 		p.logs.Info("the commands status and explain cannot ask this process; set status_socket", "error", err)
 	}
@@ -51,7 +51,7 @@ func (d *daemon) listenStatus(p *plan) error {
 func openPage(addr string) (*window, error) {
 	conn, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("status_address: %w", err)
+		return nil, err
 	}
 	return &window{at: addr, conn: netutil.LimitListener(conn, maxWebConns)}, nil
 }

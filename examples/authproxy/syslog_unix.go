@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"log/syslog"
 	"slices"
@@ -23,11 +22,11 @@ var facilities = []syslog.Priority{
 
 // dialSyslog returns a handler that writes to a syslog server, or without network
 // to the local one.
-func dialSyslog(network, address, facility string, options *slog.HandlerOptions, spool *spool) (slog.Handler, io.Closer, error) {
+func (l *logs) dialSyslog(network, address, facility string, options *slog.HandlerOptions) (slog.Handler, error) {
 	priority := facilities[slices.Index(config.Facilities, facility)]
 	w, err := syslog.Dial(network, address, priority|syslog.LOG_INFO, "authproxy")
 	if err != nil {
-		return nil, nil, fmt.Errorf("the syslog server cannot be reached: %w", err)
+		return nil, fmt.Errorf("the syslog server cannot be reached: %w", err)
 	}
 	noTime := *options // syslog has a time of its own
 	noTime.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
@@ -36,11 +35,13 @@ func dialSyslog(network, address, facility string, options *slog.HandlerOptions,
 		}
 		return a
 	}
+	l.syslog = w
+	spool := l.spool("syslog", lostRecord(slog.NewTextHandler(severity(w.Warning), &noTime)))
 	h := syslogHandler{}
 	for i, write := range []func(string) error{w.Debug, w.Info, w.Warning, w.Err} {
 		h[i] = slog.NewTextHandler(spool.writer(severity(write)), &noTime)
 	}
-	return h, w, nil
+	return h, nil
 }
 
 // severity writes lines of one severity.

@@ -2,11 +2,10 @@ package main
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 )
 
 // dialSyslog is not to be had on Windows.
-func dialSyslog(string, string, string, *slog.HandlerOptions, *spool) (slog.Handler, io.Closer, error) {
-	return nil, nil, errors.New("there is no syslog on Windows: use log_file")
+func (*logs) dialSyslog(string, string, string, *slog.HandlerOptions) (slog.Handler, error) {
+	return nil, errors.New("there is no syslog on Windows: use log_file")
 }

@@ -123,18 +123,34 @@ func TestCtrlCAtThePasswordRestoresTheEcho(t *testing.T) {
 	assert.Error(t, cmd.Wait())
 	assert.Equal(t, exitFailed, cmd.ProcessState.ExitCode())
 	assert.True(t, s.echoes())
+	s.shows("authproxy: no password: interrupted")
+}
+
+func TestCtrlCEndsTheWaitForAPush(t *testing.T) {
+	l := newLab(t, slow(30*time.Second))
+	p := l.run(mainSection + noPrimary + l.section("radius_server_auto", freePort(t)))
+	s := newTerminal(t)
+	cmd := s.start("login", "jdoe", "-config", p.config)
+	s.shows("Password: ")
+	require.Eventually(t, func() bool { return !s.echoes() }, 5*time.Second, time.Millisecond)
+	s.types(userPass)
+	s.shows("waiting for the reply; does the phone ring?")
+	_, err := s.keys.Write([]byte{3})
+	require.NoError(t, err)
+	assert.Error(t, cmd.Wait())
+	s.shows("authproxy: interrupted")
 }
 
 func TestADaemonAtATerminalSaysWhatItDoes(t *testing.T) {
 	l := newLab(t, slow(time.Second))
 	port := freePort(t)
-	config := l.write("authproxy.cfg", "[main]\nhttp_ca_certs_file=ca.pem\nmetrics_address=127.0.0.1:0\n"+noPrimary+l.section("radius_server_challenge", port))
+	config := l.write("authproxy.cfg", "[main]\nhttp_ca_certs_file=ca.pem\nmetrics_address=127.0.0.1:0\nstatus_address=127.0.0.1:0\n"+noPrimary+l.section("radius_server_challenge", port))
 	s := newTerminal(t)
 	cmd := s.start("-config", config)
 	s.shows("Ctrl-C stops it")
 	for _, want := range []string{
 		"authproxy v1.2.3-test ", "serves " + config, fmt.Sprintf("[radius_server_challenge] listens on :%d", port),
-		"log: " + filepath.Join(l.dir, "log", "authproxy.log"), "metrics: http://127.0.0.1:", "warning: " + config + ":",
+		"log: " + filepath.Join(l.dir, "log", "authproxy.log"), "metrics: http://127.0.0.1:", "status page: http://127.0.0.1:", "warning: " + config + ":",
 		fmt.Sprintf("kill -HUP %d", cmd.Process.Pid),
 	} {
 		assert.Contains(t, s.screen.String(), want)

@@ -108,6 +108,9 @@ func (n *terminalNAS) exchange(ctx context.Context, typed string, state []byte) 
 	reply, err := exchanger.Exchange(ctx, request, n.address)
 	waiting.Stop()
 	n.waited += time.Since(begun)
+	if ctx.Err() != nil {
+		return nil, errInterrupted
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w\nThe log of the daemon may say why", err)
 	}

@@ -77,6 +77,12 @@ type health struct {
 	Status   string                   `json:"status"` // serving, stopping
 	Uptime   int64                    `json:"uptime_seconds"`
 	Sections map[string]sectionHealth `json:"sections"`
+	Logs     map[string]logHealth     `json:"logs"`
+}
+
+type logHealth struct {
+	Lost  uint64 `json:"lines_lost"`
+	Error string `json:"error,omitempty"` // why lines cannot be written now
 }
 
 type sectionHealth struct {
@@ -96,9 +102,13 @@ type sectionHealth struct {
 // healthz answers with status 200 while requests are served, whatever the health
 // of others: what to do about those is not a restart.
 func (d *daemon) healthz(w http.ResponseWriter, _ *http.Request) {
-	answer := health{Status: "serving", Uptime: int64(time.Since(d.metrics.start).Seconds()), Sections: map[string]sectionHealth{}}
+	answer := health{Status: "serving", Uptime: int64(time.Since(d.metrics.start).Seconds()), Sections: map[string]sectionHealth{}, Logs: map[string]logHealth{}}
 	for _, l := range d.current() {
 		answer.Sections[l.instance().section.Name] = d.sectionHealth(l)
+	}
+	for _, s := range d.spools() {
+		lost, failure := s.state()
+		answer.Logs[s.name] = logHealth{lost, text(failure)}
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if d.stopping.Load() {
@@ -114,7 +124,7 @@ func (d *daemon) sectionHealth(l *listener) sectionHealth {
 	section := i.section.Name
 	first, service := d.peers.of(section, peerFirstFactor), d.peers.of(section, peerService)
 	return sectionHealth{
-		Listens:          l.addr,
+		Listens:          l.listens(),
 		FirstFactor:      first.is,
 		FirstFactorError: text(first.err),
 		Service:          service.is,
@@ -122,7 +132,7 @@ func (d *daemon) sectionHealth(l *listener) sectionHealth {
 		ServiceError:     text(service.err),
 		ClockOffset:      i.service.ClockOffset().Round(time.Second).Seconds(),
 		Redis:            i.redisWord(),
-		Waiting:          l.server.Stats().InFlight,
+		Waiting:          l.waiting(),
 		Open:             d.store(section).Len(),
 		Room:             d.store(section).Cap(),
 	}

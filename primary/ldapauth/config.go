@@ -228,7 +228,7 @@ func (d *directory) newHost(name string) (*host, error) {
 		}
 	}
 	if d.AllowPasswordChange && (port == "3268" || port == "3269") {
-		return nil, fmt.Errorf("field Hosts holds %q, the global catalog, which changes no passwords as AllowPasswordChange wants: use port 389 or 636", name)
+		return nil, primary.FieldErrorf("field {Hosts} holds %q, the global catalog, which changes no passwords as {AllowPasswordChange} wants: use port 389 or 636", name)
 	}
 	h := &host{dir: d, addr: net.JoinHostPort(server, port)}
 	for i := range h.pool {

@@ -36,3 +36,12 @@ func ExampleHostStatus() {
 	// dc1.example.com:389: connected with StartTLS; found users below "DC=example,DC=com"
 	// dc2.example.com:389: FAILED: connect: connection refused
 }
+
+func ExampleAuthenticator_Stats() {
+	first := &ldapauth.Authenticator{Hosts: []string{"dc1.example.com"}, BaseDN: "DC=example,DC=com"}
+	for _, s := range first.Stats() {
+		fmt.Println(s.Host, s.Busy+s.Idle, s.Failures)
+	}
+	// Output:
+	// dc1.example.com:389 0 0
+}

@@ -101,6 +101,7 @@ func TestDirectoryKilledAndRestartedUnderLoadCostsNoLogin(t *testing.T) {
 				if auth.Transport = transport; transport == LDAPS {
 					auth.Hosts = []string{s.TLSAddr}
 				}
+				auth.RefusedFor = 10 * time.Second // a busy machine takes longer to start it than the default
 				during(t, auth, 10*time.Second, func() {
 					for _, end := range []func(){s.Kill, s.Stop, s.Kill} {
 						end()

@@ -55,7 +55,7 @@ func (a *Authenticator) ChangePassword(ctx context.Context, r *primary.Request, 
 	case err != nil:
 		return err
 	case !a.AllowPasswordChange:
-		return errors.New("ldapauth: passwords are not changed: AllowPasswordChange is not set")
+		return primary.FieldErrorf("ldapauth: passwords are not changed: {AllowPasswordChange} is not set")
 	case len(r.State) < 2:
 		return rejectf("the change of the password has no State")
 	case r.Password == "":

@@ -2,6 +2,8 @@ package radiusauth_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log"
@@ -96,6 +98,20 @@ func ExampleAuthenticator() {
 	// Output: [redacted]
 }
 
+// FreeRADIUS over TLS: its certificate must be for the host that is named here.
+func ExampleServer() {
+	certificate, err := tls.LoadX509KeyPair("mfa.pem", "mfa.key")
+	if err != nil {
+		log.Fatal(err)
+	}
+	authorities := x509.NewCertPool() // of the server's certificate
+	first := &radiusauth.Authenticator{Servers: []radiusauth.Server{{
+		Address: "radius1.example.com", // port 2083, secret "radsec"
+		TLS:     &tls.Config{Certificates: []tls.Certificate{certificate}, RootCAs: authorities},
+	}}}
+	defer func() { _ = first.Close() }()
+}
+
 // A connectivity test, for operators.
 func ExampleAuthenticator_Check() {
 	address, stop := exampleServer()
@@ -109,4 +125,18 @@ func ExampleAuthenticator_Check() {
 	// Output:
 	// [answers Status-Server answers logins]
 	// <nil>
+}
+
+// A probe, for monitoring.
+func ExampleAuthenticator_Probe() {
+	address, stop := exampleServer()
+	defer stop()
+	first := &radiusauth.Authenticator{Servers: []radiusauth.Server{{Address: address}}, Secret: "testing123"}
+	fmt.Println(first.Probe(context.Background()))
+	for _, s := range first.Stats() {
+		fmt.Println(s.Failures, s.Down)
+	}
+	// Output:
+	// <nil>
+	// 0 false
 }

@@ -145,7 +145,7 @@ type Server struct {
 	// TLS asks the server over TLS: see radius.TLSPool for what Config needs and how
 	// the connections are kept. Its certificate must have the ServerName, or where
 	// that is empty the host of the Address. Nil: it is asked by datagrams.
-	TLS *tls.Config
+	TLS *tls.Config `json:"-"`
 
 	// Replies says whether replies without a Message-Authenticator are accepted. The
 	// zero value is RequireSigned. Over TLS they are in any case.

@@ -66,7 +66,7 @@ func (w *tlsWorld) serve(address string, handler radius.HandlerFunc) (*radius.Se
 	stop := func() {
 		once.Do(func() {
 			_ = server.Close()
-			<-ended
+			assert.Equal(w, radius.ErrServerClosed, <-ended)
 		})
 	}
 	w.Cleanup(stop)
@@ -81,7 +81,7 @@ func TestTLSAsksOnOneConnection(t *testing.T) {
 			_, err := a.Authenticate(t.Context(), jdoe("good"))
 			require.NoError(t, err)
 			_, err = a.Authenticate(t.Context(), jdoe("bad"))
-			requireRejection(t, err)
+			require.ErrorIs(t, err, primary.ErrRejected)
 		}
 		assert.Equal(t, 1, server.Stats().Connections)
 		statuses, err := a.Check(t.Context())

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -36,7 +37,7 @@ func unpacked(t *testing.T, r io.Reader) (map[string][]byte, map[string]*tar.Hea
 	files, headers := map[string][]byte{}, map[string]*tar.Header{}
 	for packed := tar.NewReader(r); ; {
 		header, err := packed.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return files, headers
 		}
 		require.NoError(t, err)

@@ -63,7 +63,7 @@ func dump(f *File) string {
 	for _, s := range slices.Concat([]*Section{f.Main}, f.Clients, f.Servers) {
 		fmt.Fprintf(&b, "%v", s)
 		if s.kind.Role == RoleServer {
-			fmt.Fprintf(&b, " client %v, listens on %s, asks %s", s.Client, s.Listen(f.Main), s.APIHost())
+			fmt.Fprintf(&b, " client %v, listens on %s, asks %s", s.Client, listens(s, f.Main), s.APIHost())
 		}
 		b.WriteString("\n")
 		for _, key := range s.kind.Keys {
@@ -82,6 +82,14 @@ func dump(f *File) string {
 		}
 	}
 	return b.String()
+}
+
+func listens(s, main *Section) string {
+	udp, tls := s.Listens(main)
+	if tls != "" {
+		tls += "/tls"
+	}
+	return strings.TrimSpace(udp + " " + tls)
 }
 
 func dumpKey(b *strings.Builder, s *Section, name string, hidden bool) {

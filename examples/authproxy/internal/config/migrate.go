@@ -43,6 +43,11 @@ func Migrate(path string) (*Migration, error) {
 	if err != nil {
 		return nil, Problems{{File: path, Text: fmt.Sprintf("the file cannot be read: %v", unwrapPath(err))}}
 	}
+	return migrate(path, data)
+}
+
+// migrate is Migrate of a file whose content is known.
+func migrate(path string, data []byte) (*Migration, error) {
 	text, problems := decode(data)
 	if problems != nil {
 		problems.sort(path)

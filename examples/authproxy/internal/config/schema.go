@@ -41,7 +41,8 @@ type Key struct {
 	Value     Kind
 	Default   string // empty: none
 	Required  bool
-	Ours      bool // the replaced proxy does not know it
+	Unless    string // a key which, where it is set, makes this one not required
+	Ours      bool   // the replaced proxy does not know it
 	Meaning   string
 
 	// Refused are values that cannot be honoured, in lower case, and why.
@@ -161,8 +162,13 @@ var adKeys = []Key{
 
 var radiusKeys = []Key{
 	{Name: "host", Numbering: Listed, Value: bareHost, Required: true, Meaning: "RADIUS servers, by address or name; the next is asked when one does not answer"},
-	{Name: "port", Numbering: Listed, Value: port, Default: "1812", Meaning: "port of the host with the same number"},
-	{Name: "secret", Numbering: Listed, Value: secret, Required: true, Meaning: "secret shared with all of them, or with the host of the same number"},
+	{Name: "port", Numbering: Listed, Value: port, Meaning: "port of the host with the same number; default: 1812, with `transport=tls` 2083"},
+	{Name: "secret", Numbering: Listed, Value: secret, Required: true, Unless: "radsec_ca_file", Meaning: "secret shared with all of them, or with the host of the same number; default with `transport=tls`: `radsec`"},
+	{Name: "transport", Value: enum("udp", "tls"), Default: "udp", Ours: true, Meaning: "how the servers are asked: by datagrams, or over TLS (RadSec, RFC 6614)"},
+	{Name: "radsec_ca_file", Value: authority, Ours: true, Meaning: "authorities of the servers' certificates; required with `transport=tls`, as are the next two"},
+	{Name: "radsec_cert_file", Value: certificate, Ours: true, Meaning: "certificate that is shown to the servers, followed by those of intermediate authorities"},
+	{Name: "radsec_key_file", Value: privateKey, Ours: true, Meaning: "its private key, without password; others must not be able to read the file"},
+	{Name: "radsec_name", Numbering: Listed, Value: dnsName, Ours: true, Meaning: "DNS name in the certificate of the host with the same number; default: the host"},
 	{Name: "retries", Value: integer(1, 100), Default: "3", Meaning: "tries at each server"},
 	{Name: "retry_wait", Value: seconds, Default: "2", Meaning: "seconds between tries"},
 	{Name: "nas_ip", Value: address, Meaning: "NAS-IP-Address to send; default: this host's"},
@@ -178,10 +184,15 @@ var serverKeys = []Key{
 	{Name: "skey", Value: secret, Required: true, Meaning: "secret key"},
 	{Name: "api_host", Value: apiHost, Required: true, Meaning: "host of the service, with port or without"},
 	{Name: "api_port", Value: port, Meaning: "port of the service; default: 443"},
-	{Name: "radius_ip", Numbering: Indexed, Value: clients, Required: true, Meaning: "devices that may ask"},
-	{Name: "radius_secret", Numbering: Indexed, Value: secret, Required: true, Meaning: "secret shared with the devices of the same number"},
+	{Name: "radius_ip", Numbering: Indexed, Value: clients, Required: true, Unless: "radius_name", Meaning: "devices that may ask"},
+	{Name: "radius_secret", Numbering: Indexed, Value: secret, Required: true, Unless: "radius_name", Meaning: "secret shared with the devices of the same number"},
 	{Name: "client", Value: text, Meaning: "section that checks the first factor; may be missing when there is only one"},
-	{Name: "port", Value: port, Default: "1812", Meaning: "UDP port to listen on"},
+	{Name: "port", Value: port, Default: "1812", Meaning: "UDP port to listen on, for the devices of `radius_ip_N`"},
+	{Name: "radsec_port", Value: port, Ours: true, Meaning: "TCP port to listen on for RADIUS over TLS (RadSec, RFC 6614), usually 2083; default: none"},
+	{Name: "radsec_ca_file", Value: authority, Ours: true, Meaning: "authorities that issue the devices' certificates; required with `radsec_port`, as are the next three"},
+	{Name: "radsec_cert_file", Value: certificate, Ours: true, Meaning: "this server's certificate, followed by those of intermediate authorities"},
+	{Name: "radsec_key_file", Value: privateKey, Ours: true, Meaning: "its private key, without password; others must not be able to read the file"},
+	{Name: "radius_name", Numbering: Indexed, Value: dnsName, Ours: true, Meaning: "DNS name in the certificate of a device that may ask over TLS; with `radius_ip_N` of the same number, they are one device. The secret is `radsec`"},
 	{Name: "interface", Value: address, Meaning: "address to listen on; default: that of `[main]`"},
 	{Name: "failmode", Value: enum("safe", "secure", "totp"), Default: "safe", Meaning: "what happens after a right first factor when the service cannot be contacted: `safe` accepts, `secure` rejects; ours: `totp` asks for a code of `totp_file`"},
 	{Name: "totp_file", Value: otpKeys, Ours: true, Meaning: "keys of authenticator apps for `failmode=totp`, a line `name = key` (base32) for each account that the service would be asked about; others must not be able to read the file"},

@@ -82,6 +82,11 @@ func (s *Section) numbers(key *Key) []int {
 	return numbers
 }
 
+// requires reports whether a key must be set.
+func (s *Section) requires(key *Key) bool {
+	return key.Required && (key.Unless == "" || len(s.Numbers(key.Unless)) == 0)
+}
+
 // Numbers returns the numbers with which a key is set, in order.
 func (s *Section) Numbers(name string) []int { return s.numbers(s.key(name)) }
 
@@ -207,9 +212,17 @@ func (s *Section) Hosts(name, port string) []string {
 	return hosts
 }
 
-// Listen returns the address that a server section listens on.
-func (s *Section) Listen(main *Section) string {
-	return net.JoinHostPort(cmp.Or(s.Text("interface"), main.Text("interface")), s.Text("port"))
+// Listens returns the addresses that a server section listens on, for datagrams
+// and for TLS. Either may be empty.
+func (s *Section) Listens(main *Section) (udp, tls string) {
+	host := cmp.Or(s.Text("interface"), main.Text("interface"))
+	if len(s.Numbers("radius_ip")) > 0 {
+		udp = net.JoinHostPort(host, s.Text("port"))
+	}
+	if s.Set("radsec_port") {
+		tls = net.JoinHostPort(host, s.Text("radsec_port"))
+	}
+	return udp, tls
 }
 
 // LogDir returns the folder of the log files.

@@ -49,11 +49,11 @@ func (l *loader) advise() {
 		switch {
 		case c.Kind() == AD && c.Word("transport") == "clear":
 			l.warnKey(c, "transport", "passwords are sent in clear text, or as a hash that can be guessed; set transport to starttls or ldaps")
-		case c.Kind() == RADIUS && c.Signed("force_message_authenticator") != "true":
+		case c.Kind() == RADIUS && c.Word("transport") != "tls" && c.Signed("force_message_authenticator") != "true":
 			l.warnKey(c, "force_message_authenticator", "replies can be forged while unsigned ones are accepted (CVE-2024-3596); "+
 				"set it to true if the servers sign, as FreeRADIUS does since 3.2.5")
 		}
-		if c.Kind() == RADIUS {
+		if c.Kind() == RADIUS && c.Word("transport") != "tls" {
 			for _, n := range c.Numbers("secret") {
 				l.weakSecret(c, c.Numbered("secret", n))
 			}
