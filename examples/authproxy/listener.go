@@ -142,7 +142,7 @@ func (l *listener) dropHint(d radius.Drop) string {
 	}
 	switch d.Reason {
 	case radius.DropUnknownClient:
-		n := nextNumber(s)
+		n := s.Free()
 		return fmt.Sprintf("if this device may ask, add radius_ip_%d=%s with its radius_secret_%[1]d to [%[3]s]", n, d.Source.Addr(), s.Name)
 	case radius.DropUnknownName:
 		return "if this device may ask, add radius_name_N with a DNS name of its certificate"
@@ -173,15 +173,6 @@ func numberOf(s *config.Section, c *radius.Client) int {
 		}
 	}
 	return 0
-}
-
-// nextNumber is the number for one more device.
-func nextNumber(s *config.Section) int {
-	next := 1
-	for _, n := range slices.Concat(s.Numbers("radius_ip"), s.Numbers("radius_secret")) {
-		next = max(next, n+1)
-	}
-	return next
 }
 
 // Client implements radius.ClientSource.

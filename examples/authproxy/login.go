@@ -156,7 +156,7 @@ func door(file *config.File, s *config.Section) (address string, secret radius.S
 	}
 	return "", "", fmt.Errorf("[%s] has no entry for %s, so the daemon would not answer this machine.\n"+
 		"Add these two lines to that section of %s, and reload:\n\nradius_ip_%d=%[2]s\nradius_secret_%[4]d=%s",
-		s.Name, local[0], file.Path, nextNumber(s), rand.Text())
+		s.Name, local[0], file.Path, s.Free(), rand.Text())
 }
 
 // ownAddresses are those that this machine asks a listener by, and comes from: a

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/radmfa/radmfa/duo/duotest"
+	"github.com/radmfa/radmfa/examples/authproxy/internal/status"
 	"github.com/radmfa/radmfa/internal/freeradiustest"
 	"github.com/radmfa/radmfa/internal/radsectest"
 	"github.com/radmfa/radmfa/radius"
@@ -136,4 +137,29 @@ func TestRadSecIsMeasured(t *testing.T) {
 	text := l.get(p, "/metrics")
 	assert.Contains(t, text, fmt.Sprintf(`authproxy_tls_connections{listener=":%d/tls",section="radius_server_challenge"} 1`, port))
 	assert.Contains(t, text, fmt.Sprintf(`authproxy_requests_total{how="handled",listener=":%d/tls",section="radius_server_challenge"} 2`, port))
+}
+
+func TestRadSecIsInTheState(t *testing.T) {
+	ca, dir := radsectest.NewCA(t), t.TempDir()
+	ca.WriteTo(dir, "localhost")
+	l := newLab(t, users())
+	port := freePort(t)
+	p := l.run(mainSection + noPrimary + l.tlsOnly("radius_server_challenge", port, folder(dir)))
+	_, err := tlsDevice(t, ca, port, "stranger.example.com").Login(t.Context(), "jdoe", "any")
+	require.Error(t, err)
+	_, err = tlsDevice(t, radsectest.NewCA(t), port, deviceName).Login(t.Context(), "jdoe", "any")
+	require.Error(t, err)
+	report := p.state()
+	byReason := map[string]status.Sender{}
+	for _, s := range report.Senders {
+		byReason[s.Reason] = s
+	}
+	require.Len(t, byReason, 2)
+	assert.Equal(t, []string{"radius_name_2=..."}, byReason[radius.DropUnknownName.String()].Lines)
+	handshake := byReason[radius.DropHandshake.String()]
+	assert.Contains(t, handshake.Hint, "radsec_ca_file")
+	assert.NotEmpty(t, handshake.Error)
+	_, out := p.ask("status")
+	assert.Contains(t, out, status.ToDevices)
+	assert.Contains(t, out, fmt.Sprintf(":%d/tls", port))
 }

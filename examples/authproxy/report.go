@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"net"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -74,7 +73,7 @@ func (d *daemon) report(ctx context.Context, f status.Filter) status.Report {
 		Time: now, State: "serving", Version: buildVersion(), Build: runtime.GOOS + "/" + runtime.GOARCH + " " + runtime.Version(),
 		Config: path, Node: file.Main.Text("node_name"), Started: d.metrics.start, Reload: reloaded,
 		Waiting: d.recorder.Waiting(now), Minutes: d.recorder.Minutes(now), Logins: d.recorder.Logins(status.LastLogins, f),
-		Certificates: d.recorder.Certificates(), Warnings: []string{},
+		Certificates: d.recorder.Certificates(ownCertificates(file)...), Warnings: []string{},
 	}
 	if d.stopping.Load() {
 		r.State = "stopping"
@@ -104,17 +103,15 @@ func (d *daemon) sectionReport(s *config.Section, file *config.File, l *listener
 	store := d.store(s.Name)
 	r := status.Section{
 		Name: s.Name, Line: s.Line, Listens: listens(s, file.Main), Service: s.APIHost(),
-		Open: store.Len(), Room: store.Cap(), Peers: d.asks(s, file.Main),
+		Open: store.Len(), Room: store.Cap(),
 	}
-	if l == nil {
+	if l == nil { // it has just gone
 		return r
 	}
 	i := l.acquire()
 	defer i.inUse.Done()
 	r.ClockOffset = i.service.ClockOffset().Round(time.Second).Seconds()
-	for _, server := range i.first.servers() { // of the first peer
-		r.Peers[0].Servers = append(r.Peers[0].Servers, status.Server{Address: server.address, Down: server.down, Failures: server.failures})
-	}
+	r.Peers = d.asks(s, file.Main, i.first.servers())
 	for _, e := range l.endpoints() {
 		stats := e.server.Stats()
 		r.Waiting, r.Handled = r.Waiting+stats.InFlight, r.Handled+stats.Handled
@@ -125,25 +122,49 @@ func (d *daemon) sectionReport(s *config.Section, file *config.File, l *listener
 	return r
 }
 
-// asks are the peers of a section.
-func (d *daemon) asks(s, main *config.Section) (peers []status.Peer) {
-	add := func(name, address, peer string) {
-		peers = append(peers, status.Peer{Name: name, Address: address, PeerState: d.recorder.PeerState(s.Name, peer)})
+// asks are the peers of a section; servers are those of its first factor.
+func (d *daemon) asks(s, main *config.Section, servers []serverStats) (peers []status.Peer) {
+	add := func(name, peer string, addresses ...string) {
+		peers = append(peers, status.Peer{Name: name, Address: strings.Join(addresses, ", "), PeerState: d.recorder.PeerState(s.Name, peer)})
 	}
-	if c := s.Client; c != nil && c.Kind() == config.AD {
-		add("directory", strings.Join(c.Hosts("host", "port"), ", "), status.FirstFactor)
-	} else if c != nil {
-		var hosts []string
-		for _, n := range c.Numbers("host") {
-			hosts = append(hosts, net.JoinHostPort(c.Text(c.Numbered("host", n)), c.Text(c.Numbered("port", n))))
+	if s.Client != nil {
+		name := "RADIUS servers"
+		if s.Client.Kind() == config.AD {
+			name = "directory"
 		}
-		add("RADIUS servers", strings.Join(hosts, ", "), status.FirstFactor)
+		add(name, status.FirstFactor)
+		first := &peers[0]
+		var addresses []string
+		for _, server := range servers {
+			addresses = append(addresses, server.address)
+			first.Servers = append(first.Servers, status.Server{Address: server.address, Down: server.down, Failures: server.failures})
+		}
+		first.Address = strings.Join(addresses, ", ")
 	}
-	add("service", s.APIHost(), status.Service)
+	add("service", status.Service, s.APIHost())
 	if redis := main.Redis(); redis != nil {
-		add("Redis", strings.Join(redis.Addrs, ", "), status.Redis)
+		add("Redis", status.Redis, redis.Addrs...)
 	}
 	return peers
+}
+
+// ownCertificates are those that the daemon shows over TLS.
+func ownCertificates(file *config.File) (list []status.Certificate) {
+	add := func(s *config.Section, peer string) {
+		if s == nil || !s.Has("radsec_cert_file") || !s.Set("radsec_cert_file") {
+			return
+		}
+		if c, err := s.Certificate(); err == nil && c.Leaf != nil {
+			list = append(list, status.NewCertificate(s.Name, peer, s.Text("radsec_cert_file"), c.Leaf))
+		}
+	}
+	for _, s := range file.Servers {
+		add(s, status.ToDevices)
+	}
+	for _, c := range file.Clients {
+		add(c, status.ToServers)
+	}
+	return list
 }
 
 // askRedis finds out whether Redis answers, of all sections at the same time.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/radmfa/radmfa/radius"
@@ -117,14 +118,13 @@ func (s *Section) NumberOf(device netip.Addr) int {
 	return number
 }
 
-// Free returns the least number with which neither radius_ip_N nor
-// radius_secret_N is set.
+// Free is the number for one more device.
 func (s *Section) Free() int {
-	for n := 1; ; n++ {
-		if !s.Set(fmt.Sprintf("radius_ip_%d", n)) && !s.Set(fmt.Sprintf("radius_secret_%d", n)) {
-			return n
-		}
+	next := 1
+	for _, n := range slices.Concat(s.Numbers("radius_ip"), s.Numbers("radius_secret"), s.Numbers("radius_name")) {
+		next = max(next, n+1)
 	}
+	return next
 }
 
 // Has reports whether a section of this kind can have a key, without number.

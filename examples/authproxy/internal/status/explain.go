@@ -182,6 +182,13 @@ func (p Place) Advise(s *Sender) {
 		n = p.Section.Free()
 		s.Hint = "if this device may ask"
 		s.Lines = []string{number("radius_ip") + "=" + s.Address, number("radius_secret") + "=..."}
+	case radius.DropUnknownName:
+		n = p.Section.Free()
+		s.Hint = "if this device may ask, with a DNS name of its certificate"
+		s.Lines = []string{number("radius_name") + "=..."}
+	case radius.DropHandshake:
+		s.Hint = "the device needs a certificate of an authority in radsec_ca_file, TLS 1.2 or later, and trust in radsec_cert_file"
+		return
 	case radius.DropNoMessageAuthenticator, radius.DropNoLongerSigned:
 		s.Hint = "let the device send a Message-Authenticator, or accept that its requests can be forged (CVE-2024-3596)"
 		s.Lines = []string{number("radius_message_authenticator") + "=false"}
@@ -195,7 +202,7 @@ func (p Place) Advise(s *Sender) {
 		s.Hint = radius.Drop{Reason: s.Drop}.Hint()
 		return
 	}
-	if s.Drop != radius.DropUnknownClient && n == 0 { // the file has changed
+	if n == 0 { // the file has changed
 		s.Lines = nil
 	}
 	for i, line := range s.Lines {

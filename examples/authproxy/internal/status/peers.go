@@ -2,6 +2,7 @@ package status
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"time"
 )
 
@@ -44,15 +45,22 @@ func (p PeerState) next(state string, err error, now time.Time) PeerState {
 // maxCertificates bounds those that are remembered.
 const maxCertificates = 128
 
-// Certificate is what a peer has shown.
+// Whom the daemon's own certificates are for, where other certificates have a
+// peer.
+const (
+	ToDevices = "own, for devices"
+	ToServers = "own, for servers"
+)
+
+// Certificate is what a peer has shown, or the daemon shows.
 type Certificate struct {
 	Section string    `json:"section"`
 	Peer    string    `json:"peer"`
-	Server  string    `json:"server"` // the name that was asked for
+	Server  string    `json:"server"` // the name that was asked for; of an own one its file
 	Subject string    `json:"subject"`
 	Issuer  string    `json:"issuer"`
 	Expires time.Time `json:"expires"`
-	Seen    time.Time `json:"seen"`
+	Seen    time.Time `json:"seen,omitzero"`
 }
 
 type certificateKey struct{ section, peer, server string }
@@ -69,8 +77,15 @@ func (r *Recorder) showed(section, peer string, state tls.ConnectionState, now t
 	if r.certificates == nil {
 		r.certificates = map[certificateKey]Certificate{}
 	}
-	r.certificates[key] = Certificate{
-		Section: section, Peer: peer, Server: short(state.ServerName),
-		Subject: short(leaf.Subject.String()), Issuer: short(leaf.Issuer.String()), Expires: leaf.NotAfter, Seen: now,
+	c := NewCertificate(section, peer, state.ServerName, leaf)
+	c.Seen = now
+	r.certificates[key] = c
+}
+
+// NewCertificate is a certificate of a peer, or of the daemon itself.
+func NewCertificate(section, peer, server string, c *x509.Certificate) Certificate {
+	return Certificate{
+		Section: section, Peer: peer, Server: short(server),
+		Subject: short(c.Subject.String()), Issuer: short(c.Issuer.String()), Expires: c.NotAfter,
 	}
 }

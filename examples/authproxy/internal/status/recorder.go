@@ -189,11 +189,12 @@ func (r *Recorder) Showed(section, peer string, state tls.ConnectionState, now t
 	r.showed(section, peer, state, now)
 }
 
-// Certificates returns those that peers have shown, the first to expire first.
-func (r *Recorder) Certificates() []Certificate {
+// Certificates returns those that peers have shown and others, the first to
+// expire first.
+func (r *Recorder) Certificates(others ...Certificate) []Certificate {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	list := make([]Certificate, 0, len(r.certificates))
+	list := append(make([]Certificate, 0, len(r.certificates)), others...)
 	for _, c := range r.certificates {
 		list = append(list, c)
 	}

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -109,6 +110,11 @@ func Age(d time.Duration) string {
 	default:
 		return strconv.Itoa(int(d.Hours()/24)) + " days"
 	}
+}
+
+// ShownBy says whose certificate it is.
+func (c *Certificate) ShownBy() string {
+	return cmp.Or(map[string]string{FirstFactor: "first factor", Service: "service"}[c.Peer], c.Peer)
 }
 
 // soon is how long before its end a certificate is worth a look.

@@ -24,6 +24,7 @@ type Sender struct {
 	Listener string    `json:"listener"`
 	Address  string    `json:"address"`
 	Reason   string    `json:"reason"`
+	Error    string    `json:"last_error,omitempty"` // of a connection
 	Count    uint64    `json:"count"`
 	First    time.Time `json:"first"`
 	Last     time.Time `json:"last"`
@@ -66,6 +67,9 @@ func (s *senders) drop(section, listener string, d radius.Drop, now time.Time) {
 	}
 	sender.Count++
 	sender.Last, sender.Listener = now, listener
+	if d.Err != nil {
+		sender.Error = short(d.Err.Error())
+	}
 }
 
 // room makes room for one more. Whoever was seen least goes, so that a device

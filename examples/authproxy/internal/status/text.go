@@ -115,6 +115,9 @@ func (t *printer) senders(list []Sender, others uint64) {
 	t.title("dropped", len(list))
 	for _, s := range list {
 		t.line("  %s\t%s\t%d times\tlast %s\t[%s] on %s", s.Address, s.Reason, s.Count, Ago(t.now, s.Last), s.Section, s.Listener)
+		if s.Error != "" {
+			t.line("    %s", s.Error)
+		}
 		t.line("    %s%s", s.Hint, strings.TrimSuffix(": "+strings.Join(s.Lines, " and "), ": "))
 	}
 	if others > 0 {
@@ -129,11 +132,9 @@ func (t *printer) certificates(list []Certificate) {
 		if urgent {
 			left += ": RENEW IT"
 		}
-		t.line("  [%s]\t%s\t%s\t%s, %s", c.Section, peerWords[c.Peer], cmp.Or(c.Server, c.Subject), left, c.Expires.UTC().Format(time.DateOnly))
+		t.line("  [%s]\t%s\t%s\t%s, %s", c.Section, c.ShownBy(), cmp.Or(c.Server, c.Subject), left, c.Expires.UTC().Format(time.DateOnly))
 	}
 }
-
-var peerWords = map[string]string{FirstFactor: "first factor", Service: "service", Redis: "Redis"}
 
 // Explain writes the last logins of a user in words.
 func Explain(w io.Writer, user string, logins []Login) error {
