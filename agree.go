@@ -24,11 +24,7 @@ func (l *login) agree(local bool, permits ...permit) bool {
 		if p.limit <= 0 {
 			continue
 		}
-		id, err := l.permitID(p.of)
-		ok := false
-		if err == nil {
-			ok, err = store.Acquire(l.ctx, id, l.permitName(), p.limit, p.window)
-		}
+		ok, err := store.Acquire(l.ctx, l.permitID(p.of), l.permitName(), p.limit, p.window)
 		if err != nil {
 			l.warn("radmfa: the nodes cannot count together; this one counts for itself", err)
 			return local
@@ -51,20 +47,15 @@ func (l *login) release(of string) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), settleFor)
 	defer cancel()
-	id, err := l.permitID(of)
-	if err == nil {
-		err = store.Release(ctx, id, l.permitName())
-	}
-	if err != nil {
+	if err := store.Release(ctx, l.permitID(of), l.permitName()); err != nil {
 		l.warn("radmfa: what has ended still counts, until its time is up", err)
 	}
 }
 
 // permitID names an account's permits. Accounts can be guessed, so that the key
 // of the cluster hides them.
-func (l *login) permitID(of string) (string, error) {
-	b, err := newBox(purposeLimit, of+"\x00"+l.limitKey(), l.server.ClusterKey)
-	return b.name, err
+func (l *login) permitID(of string) string {
+	return l.server.box(purposeLimit, of+"\x00"+l.limitKey()).name
 }
 
 // permitName is made of what is in the session, so that every node knows it.

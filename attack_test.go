@@ -154,6 +154,14 @@ func TestTheFallbackIsAskedInAnOutage(t *testing.T) {
 		assert.True(t, reply.Rejected())
 		w.service.Break(pathPreauth, duotest.Fault{Times: -1, Refuse: true})
 		assert.True(t, w.login("jdoe", password, "123456").Accepted())
+		var stages []string
+		for _, e := range w.seen() {
+			stages = append(stages, fmt.Sprint(e.Stage, " ", e.Result, " ", e.Fallback))
+		}
+		assert.Equal(t, []string{
+			"primary accepted false", "preauth failed false", "preauth challenged true", "login challenged true",
+			"auth accepted true", "login accepted true",
+		}, stages[len(stages)-6:])
 	})
 }
 

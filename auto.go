@@ -62,12 +62,10 @@ type reading struct {
 }
 
 // readings returns the ways to read what was typed, in the order in which they
-// are tried. Without Auto there is one: it is the password.
+// are tried.
 func (a *Auto) readings(typed radius.Secret) []reading {
 	whole := reading{password: typed}
 	switch {
-	case a == nil:
-		return []reading{whole}
 	case a.Only:
 		return []reading{{factor: string(typed)}}
 	case a.PasswordLength > 0:

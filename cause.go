@@ -13,31 +13,33 @@ type Cause string
 
 // The causes with ResultAccepted.
 const (
-	CauseProved     Cause = "proved"      // the second factor
-	CauseBypass     Cause = "bypass"      // the service asks this user for none
-	CauseExempt     Cause = "exempt"      // the Policy asks for none
-	CauseRemembered Cause = "remembered"  // proved a short time ago, see Remember
-	CauseFailedOpen Cause = "failed_open" // the service is out of reach
+	CauseProved          Cause = "proved"           // the second factor
+	CauseBypass          Cause = "bypass"           // the service asks this user for none
+	CauseExempt          Cause = "exempt"           // the Policy asks for none
+	CauseRemembered      Cause = "remembered"       // proved a short time ago, see Remember
+	CauseFailedOpen      Cause = "failed_open"      // the service is out of reach
+	CausePasswordChanged Cause = "password_changed" // after the second factor
 )
 
 // The causes with ResultRejected. Those of a person's answer also stand with
 // ResultChallenged, when the user may try again.
 const (
-	CauseFirstFactor   Cause = "first_factor"   // said no: a wrong password, or Reason
-	CauseServiceDenies Cause = "service_denies" // this user, before a factor was chosen
-	CauseNotEnrolled   Cause = "not_enrolled"   // the user has to enroll first
-	CauseNoFactor      Cause = "no_factor"      // of the user's may be used
-	CauseTypingError   Cause = "typing_error"   // no option and no passcode
-	CauseWrongPasscode Cause = "wrong_passcode"
-	CauseDenied        Cause = "denied"      // by the user, on the phone
-	CauseFraud         Cause = "fraud"       // the user says that it was somebody else
-	CauseTimeout       Cause = "timeout"     // nobody answered
-	CauseLockedOut     Cause = "locked_out"  // too many failures before
-	CauseSent          Cause = "sent"        // passcodes are on their way, for the next login
-	CauseOverLimit     Cause = "over_limit"  // see Limits
-	CauseExpired       Cause = "expired"     // the State is unknown, another's, or used
-	CauseBadRequest    Cause = "bad_request" // see Reason
-	CauseOutage        Cause = "outage"      // the service is out of reach, and FailMode is FailClosed
+	CauseFirstFactor        Cause = "first_factor"   // said no: a wrong password, or Reason
+	CauseServiceDenies      Cause = "service_denies" // this user, before a factor was chosen
+	CauseNotEnrolled        Cause = "not_enrolled"   // the user has to enroll first
+	CauseNoFactor           Cause = "no_factor"      // of the user's may be used
+	CauseTypingError        Cause = "typing_error"   // no option and no passcode
+	CauseWrongPasscode      Cause = "wrong_passcode"
+	CauseDenied             Cause = "denied"               // by the user, on the phone
+	CauseFraud              Cause = "fraud"                // the user says that it was somebody else
+	CauseTimeout            Cause = "timeout"              // nobody answered
+	CauseLockedOut          Cause = "locked_out"           // too many failures before
+	CauseSent               Cause = "sent"                 // passcodes are on their way, for the next login
+	CauseOverLimit          Cause = "over_limit"           // see Limits
+	CauseExpired            Cause = "expired"              // the State is unknown, another's, or used
+	CauseBadRequest         Cause = "bad_request"          // see Reason
+	CausePasswordNotChanged Cause = "password_not_changed" // though it must be
+	CauseOutage             Cause = "outage"               // the service is out of reach, and FailMode is FailClosed
 )
 
 // The causes with ResultFailed.

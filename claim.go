@@ -48,20 +48,15 @@ type claim struct {
 func (l *login) answer() {
 	r := l.request
 	key := answerKey{r.State, r.Device, r.Username, r.Password}
-	f, first := l.server.answers.join(key)
+	f, first := l.server.answers.join(key, &l.flight)
 	if !first {
 		l.share(f)
 		return
 	}
-	l.decision = panicked(l.texts)
 	keep := repeatFor // should the Store not keep the decision
 	defer func() { l.server.answers.end(key, f, l.outcome(), keep) }()
-	b, err := l.server.box(purposeSession, r.State)
-	if err != nil {
-		l.fail(CauseInternal, "the challenge cannot be read", err)
-		return
-	}
-	l.claim = &claim{box: b, hash: hashAnswer(r.State, r.Password)}
+	defer l.recover()
+	l.claim = &claim{box: l.server.box(purposeSession, r.State), hash: hashAnswer(r.State, r.Password)}
 	if l.decideClaimed() {
 		keep = 0
 	}
@@ -75,10 +70,7 @@ func (l *login) beginOnce() bool {
 	if store == nil {
 		return false
 	}
-	b, err := newBox(purposeAttempt, l.request.Attempt, s.ClusterKey)
-	if err != nil {
-		return false
-	}
+	b := s.box(purposeAttempt, l.request.Attempt)
 	l.claim = &claim{box: b, attempt: store, hash: hashAnswer(l.request.Attempt, "")}
 	l.decideClaimed()
 	return true
@@ -152,7 +144,7 @@ func (l *login) enter() step {
 func (l *login) add() step {
 	s, c := l.server, l.claim
 	l.ses.answer, l.ses.owner = c.hash, s.presence.name()
-	sealed := c.box.seal(l.ses.encode())
+	sealed := c.box.sealSession(l.ses)
 	err := c.attempt.Add(l.ctx, c.box.name, sealed, s.authTimeout()+repeatFor)
 	switch {
 	case err == nil, mayHaveHappened(err) && c.is(l.ctx, s, sealed):
@@ -176,11 +168,7 @@ func (l *login) load(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	l.claim.stored = stored
-	plain, err := l.claim.box.open(stored)
-	if err != nil {
-		return nil, err
-	}
-	return decodeSession(string(plain))
+	return l.claim.box.openSession(stored)
 }
 
 // take makes the session this request's own if nobody else decides it, repeats
@@ -214,7 +202,11 @@ func (l *login) take(ses *session, w *watch) (step, error) {
 	if started {
 		return atApproval, nil
 	}
-	l.reject(CauseExpired, textExpired, "the node that checked the answer is gone")
+	text := textExpired
+	if ses.at == atRepeatPassword {
+		text = textUnsure
+	}
+	l.reject(CauseExpired, text, "the node that checked the answer is gone")
 	l.settle()
 	return decided, nil
 }
@@ -236,7 +228,7 @@ func (l *login) hold(ses *session) error {
 // swap replaces the session in the Store. When nothing comes back, it looks
 // whether that was done.
 func (c *claim) swap(ctx context.Context, s *Server, ses *session, ttl time.Duration) error {
-	sealed := c.box.seal(ses.encode())
+	sealed := c.box.sealSession(ses)
 	err := s.store().CompareAndSwap(ctx, c.box.name, c.stored, sealed, ttl)
 	if errors.Is(err, challenge.ErrConflict) && c.unsure != nil {
 		err = s.store().CompareAndSwap(ctx, c.box.name, c.unsure, sealed, ttl)
@@ -301,9 +293,10 @@ func (l *login) settle() bool {
 
 // persist swaps the session in.
 func (l *login) persist(ctx context.Context, ses *session) error {
-	ctx, cancel := context.WithTimeout(ctx, settleFor)
-	defer cancel()
-	return l.claim.swap(ctx, l.server, ses, l.claim.keep(ses.decision))
+	var until deadline
+	until.set(ctx, settleFor)
+	defer until.end()
+	return l.claim.swap(&until, l.server, ses, l.claim.keep(ses.decision))
 }
 
 // keep returns how long a decision is stored.
@@ -360,9 +353,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // hashAnswer is how an answer is compared without being kept.
 func hashAnswer(state string, answer radius.Secret) []byte {
-	h := sha256.New()
-	h.Write([]byte(state))
-	h.Write([]byte{0})
-	h.Write([]byte(answer))
-	return h.Sum(nil)
+	var room [128]byte
+	sum := sha256.Sum256(append(append(append(room[:0], state...), 0), answer...))
+	return sum[:]
 }

@@ -56,8 +56,13 @@ func (l *login) outcome() decision {
 	return d
 }
 
-// accept lets the user in. The text is shown to the user; the reason is logged.
+// accept lets the user in, after the password is changed where it must be. The
+// text is shown to the user; the reason is logged.
 func (l *login) accept(cause Cause, text, reason string) step {
+	if l.ses.mustChange() {
+		l.ses.attempts, l.notice = 0, ""
+		return atAskPassword
+	}
 	return l.decide(ResultAccepted, cause, text, reason, l.ses.attributes)
 }
 
@@ -96,7 +101,7 @@ func (l *login) because(cause Cause, reason string) {
 
 // quote adds to the decision what the service said in a stage.
 func (l *login) quote(s *span) step {
-	l.decision.factor, l.decision.status, l.decision.said = s.factor, s.status, s.message
+	l.decision.factor, l.decision.status, l.decision.said = s.factor, s.status, l.public(s.message)
 	return decided
 }
 

@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 
 // onlyIn says where a module of others may be imported, tests aside.
 var onlyIn = map[string][]string{
-	"github.com/go-ldap/ldap/v3":       {"primary/ldapauth", "internal/"},
+	"github.com/go-ldap/ldap/v3":       {"primary/ldapauth", "primary/ldapauth/ldapauthtest", "internal/"},
 	"github.com/stretchr/testify":      {},
 	"go.uber.org/goleak":               {},
 	"github.com/duosecurity":           {},

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"layeh.com/radius/rfc2865"
@@ -218,6 +219,9 @@ var givens = []struct {
 		w.first(&primary.Result{Attributes: radius.Attributes{{Type: rfc2865.FilterID_Type, Attribute: []byte(m[0])}}}, nil)
 	}},
 	{given(`the first factor asks for the PIN (\d+)`), func(w *world, m []string) { w.server.Primary = asksForPIN(m[0]) }},
+	{given(`jdoe must change the password`), func(w *world, _ []string) { w.mustChange() }},
+	{given(`the directory forbids changes`), func(w *world, _ []string) { w.refuseChanges(ldap.LDAPResultInsufficientAccessRights) }},
+	{given(`the directory fails at changes`), func(w *world, _ []string) { w.refuseChanges(ldap.LDAPResultUnavailable) }},
 	{given(`jdoe is exempt`), func(w *world, _ []string) {
 		w.server.Policy = func(_ context.Context, l *radmfa.Login, p *radmfa.Policy) error {
 			p.Exempt = l.Account == "jdoe"

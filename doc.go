@@ -40,8 +40,8 @@
 //
 // # The parts
 //
-//   - [github.com/radmfa/radmfa/radius]: the transport. A Server is itself a
-//     radius.Handler, for a radius.Server of your own.
+//   - [github.com/radmfa/radmfa/radius]: the transport, on UDP and over TLS
+//     (RadSec). A Server is itself a radius.Handler, for a radius.Server of your own.
 //   - [github.com/radmfa/radmfa/primary]: the first factor; primary.None means
 //     that the NAS has checked the password. primary/ldapauth asks Active Directory
 //     and other directories, primary/radiusauth other RADIUS servers.
@@ -60,6 +60,8 @@
 //
 //	ServeRADIUS -> Request -> first factor -> policy -> preauth -> choose -> prove -> approval -> Reply -> packet
 //	   radius.go              firstfactor.go  policy.go  preauth.go choose.go   prove.go             radius.go
+//
+// A password that must be changed is changed after that (password.go).
 //
 // A challenge is a decision that stores the step at which the answer goes on, and
 // everything known until then, in a session (session.go, sealed by seal.go). The
@@ -92,6 +94,21 @@
 // at once, one whom it denies an Access-Reject, and one who must enroll the
 // address where to do it. The attributes that the first factor returned go into
 // the Access-Accept, whichever way it comes about, and never into a challenge.
+//
+// # Passwords that must be changed
+//
+// A first factor that is a primary.PasswordChanger, such as ldapauth with
+// AllowPasswordChange, may say that a password is right but must be changed. The
+// user proves the second factor, is asked for a new password twice, and is let in
+// once the first factor has changed it. What the directory demands is shown when it
+// refuses one, and the login is rejected after MaxAttempts. The challenges ask the
+// NAS not to show what is typed (Prompt, RFC 2869 section 5.10), which not every NAS
+// heeds.
+//
+// Whom the service or the Policy asks for no second factor may change the password
+// too. A login that fails open, or with Auto, does not: it is rejected, and so is one
+// whose Store others can read if there is no ClusterKey. A remembered login asks for
+// the second factor.
 //
 // # When something does not work
 //
@@ -131,7 +148,8 @@
 //
 // The fakes behave like the real thing and need no network: the service is
 // duo/duotest, the NAS and a network that loses packets are radius/radiustest, a
-// first factor is primary/primarytest; duo/secondfactortest tests a second factor
-// of your own. Inside a testing/synctest bubble a push that takes 42 seconds takes
-// no time. The example of this package shows all of them.
+// first factor is primary/primarytest, a directory primary/ldapauth/ldapauthtest;
+// duo/secondfactortest tests a second factor of your own. Inside a
+// testing/synctest bubble a push that takes 42 seconds takes no time. The example
+// of this package shows all of them.
 package radmfa

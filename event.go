@@ -20,6 +20,8 @@ const (
 	StagePreauth Stage = "preauth" // the service was asked what is to be done
 	StageAuth    Stage = "auth"    // the service was asked for a factor
 	StageLogin   Stage = "login"   // the Access-Request was answered
+
+	StagePassword Stage = "password" // the first factor was asked to change a password
 )
 
 // Result is how a stage ended.
@@ -66,6 +68,10 @@ type Event struct {
 	// service could not be contacted.
 	FailedOpen bool
 
+	// Fallback says that the Server's Fallback was asked, since the service could
+	// not be contacted.
+	Fallback bool
+
 	// Repeated says that the decision was made for an earlier request with the
 	// same State and answer. Nothing was asked again.
 	Repeated bool
@@ -107,6 +113,9 @@ func (e *Event) attrs() []slog.Attr {
 	}
 	if e.FailedOpen {
 		attrs = append(attrs, slog.Bool("failed_open", true))
+	}
+	if e.Fallback {
+		attrs = append(attrs, slog.Bool("fallback", true))
 	}
 	if e.Repeated {
 		attrs = append(attrs, slog.Bool("repeated", true))

@@ -2,6 +2,8 @@ package radmfa_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log"
 	"log/slog"
@@ -11,6 +13,8 @@ import (
 
 	"github.com/radmfa/radmfa"
 	"github.com/radmfa/radmfa/duo/duotest"
+	"github.com/radmfa/radmfa/primary/ldapauth"
+	"github.com/radmfa/radmfa/primary/ldapauth/ldapauthtest"
 	"github.com/radmfa/radmfa/primary/primarytest"
 	"github.com/radmfa/radmfa/radius"
 	"github.com/radmfa/radmfa/radius/radiustest"
@@ -66,6 +70,35 @@ func Example() {
 	// Access-Accept: Success. Logging you in...
 }
 
+// Devices by UDP and over TLS, with the same logins.
+func ExampleServer_ServeTLS() {
+	clients, err := radius.NewClients(
+		radius.Client{Name: "old vpn", Prefix: netip.MustParsePrefix("192.0.2.7/32"), Secret: "testing123"},
+		radius.Client{Name: "new vpn", TLSName: "vpn1.example.com"},
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	server := &radmfa.Server{
+		Clients:      clients,
+		Primary:      primarytest.Users{"jdoe": "correct horse"},
+		SecondFactor: (&duotest.Service{}).Client(),
+	}
+	listener, err := net.Listen("tcp", ":2083")
+	if err != nil {
+		log.Fatal(err)
+	}
+	certificate, err := tls.LoadX509KeyPair("radius.pem", "radius.key")
+	if err != nil {
+		log.Fatal(err)
+	}
+	devices := x509.NewCertPool() // the authorities of the devices' certificates
+	go func() {
+		log.Fatal(server.ServeTLS(listener, &tls.Config{Certificates: []tls.Certificate{certificate}, ClientCAs: devices}))
+	}()
+	log.Fatal(server.ListenAndServe())
+}
+
 // An Event tells how each stage of a login ended, for metrics and audit.
 func ExampleServer_onEvent() {
 	service := &duotest.Service{Users: map[string]*duotest.User{"jdoe": {}}}
@@ -104,6 +137,43 @@ func ExampleServer_onEvent() {
 	// vpn jdoe: auth waiting
 	// vpn jdoe: auth accepted
 	// vpn jdoe: login accepted
+}
+
+// A password that must be changed: the user sets a new one after the push.
+func Example_passwordChange() {
+	certificate, roots := ldapauthtest.NewTLS("dc1.example.com")
+	directory := &ldapauthtest.Directory{ActiveDirectory: true, TLS: certificate, Entries: []ldapauthtest.Entry{
+		{DN: "DC=example,DC=com", Attributes: map[string][]string{"minPwdLength": {"12"}}},
+		{DN: "CN=svc,DC=example,DC=com", Password: "svc-pw"},
+		{DN: "CN=jdoe,DC=example,DC=com", Password: "correct horse", MustChange: true,
+			Attributes: map[string][]string{"sAMAccountName": {"jdoe"}}},
+	}}
+	first := &ldapauth.Authenticator{
+		Hosts: []string{"dc1.example.com"}, TLSConfig: &tls.Config{RootCAs: roots}, DialContext: directory.Dial,
+		ServiceUser: "CN=svc,DC=example,DC=com", ServicePassword: "svc-pw", BaseDN: "DC=example,DC=com",
+		AllowPasswordChange: true, Logger: slog.New(slog.DiscardHandler),
+	}
+	defer func() { _ = first.Close() }()
+	service := &duotest.Service{Users: map[string]*duotest.User{"jdoe": {}}}
+	server := &radmfa.Server{Primary: first, SecondFactor: service.Client(), Logger: slog.New(slog.DiscardHandler)}
+
+	reply := radmfa.Reply{}
+	for _, typed := range []radius.Secret{"correct horse", "push", "short", "short", "a new horse, and more", "a new horse, and more"} {
+		reply = server.Login(context.Background(), radmfa.Request{Username: "jdoe", Password: typed, State: reply.State})
+		if text := strings.Join(reply.Messages, ""); !strings.HasPrefix(text, "Duo") {
+			fmt.Println(strings.TrimSpace(text))
+		}
+	}
+	fmt.Println(reply.Result)
+	// Output:
+	// Your password must be changed. Enter a new password:
+	// Enter the new password again:
+	// The new password was refused.
+	// It must have at least 12 characters.
+	// Enter a new password:
+	// Enter the new password again:
+	// Your password has been changed.
+	// accepted
 }
 
 // A Cause can be counted, or branched on.

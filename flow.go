@@ -13,6 +13,11 @@ const (
 	atProve       step = 5 // start the chosen factor
 	atApproval    step = 6 // wait for the person who was asked
 	atEnroll      step = 7 // whatever the answer, the user must enroll first
+
+	atAskPassword    step = 8  // ask for a new password
+	atNewPassword    step = 9  // read it, and ask once more
+	atRepeatPassword step = 10 // read it once more
+	atChangePassword step = 11 // have it changed
 )
 
 // run takes a login from a step to its decision. This is the whole order of a
@@ -35,6 +40,14 @@ func (l *login) run(at step) {
 			at = l.approval()
 		case atEnroll:
 			at = l.reject(CauseNotEnrolled, textEnrollFirst, "the user must enroll first")
+		case atAskPassword:
+			at = l.askPassword()
+		case atNewPassword:
+			at = l.newPassword()
+		case atRepeatPassword:
+			at = l.repeatPassword()
+		case atChangePassword:
+			at = l.changePassword()
 		default: // a session of a version that knows more steps
 			at = l.reject(CauseExpired, textExpired, "the session was stored by another version")
 		}

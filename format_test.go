@@ -44,7 +44,7 @@ func TestNoTypePrintsItsSecret(t *testing.T) {
 		radiustest.NAS{Secret: hidden},
 		primary.Request{Username: "jdoe", Password: hidden},
 		primarytest.Users{"jdoe": hidden},
-		primary.Failover{ldap, upstream, primarytest.Users{"jdoe": hidden}},
+		&primary.Failover{Authenticators: []primary.Authenticator{ldap, upstream, primarytest.Users{"jdoe": hidden}}},
 		ldap,
 		upstream,
 		client,

@@ -46,7 +46,8 @@ func FuzzServeRADIUS(f *testing.F) {
 		}
 		p := &radius.Packet{Code: radius.CodeAccessRequest, Secret: []byte(secret), Attributes: parsed}
 		w := &replies{}
-		server.ServeRADIUS(w, &radius.Request{RemoteAddr: &net.UDPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 1024}, Packet: p})
+		r := &radius.Request{RemoteAddr: &net.UDPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 1024}, Packet: p}
+		server.ServeRADIUS(w, r.WithContext(radius.WithClient(t.Context(), &radius.Client{Name: "fuzz", Secret: secret})))
 		if len(w.list) != 1 {
 			t.Fatalf("%d replies", len(w.list))
 		}

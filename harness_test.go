@@ -3,6 +3,7 @@ package radmfa_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net/netip"
@@ -16,6 +17,8 @@ import (
 
 	"github.com/radmfa/radmfa"
 	"github.com/radmfa/radmfa/duo/duotest"
+	"github.com/radmfa/radmfa/primary/ldapauth"
+	"github.com/radmfa/radmfa/primary/ldapauth/ldapauthtest"
 	"github.com/radmfa/radmfa/primary/primarytest"
 	"github.com/radmfa/radmfa/radius"
 	"github.com/radmfa/radmfa/radius/radiustest"
@@ -45,6 +48,8 @@ type world struct {
 	server  *radmfa.Server
 	nas     *radiustest.NAS
 	log     *syncBuffer
+
+	directory *ldapauthtest.Directory // with mustChange
 
 	mu     sync.Mutex
 	events []radmfa.Event
@@ -80,6 +85,31 @@ func newWorld(t *testing.T) *world {
 	}
 	w.nas = w.newNAS(nasIP)
 	return w
+}
+
+// mustChange makes an Active Directory the first factor, at which jdoe must change
+// the password.
+func (w *world) mustChange() {
+	server, roots := ldapauthtest.NewTLS("dc1.example.com")
+	w.directory = &ldapauthtest.Directory{ActiveDirectory: true, TLS: server, Entries: []ldapauthtest.Entry{
+		{DN: "DC=example,DC=com", Attributes: map[string][]string{
+			"minPwdLength": {"12"}, "pwdHistoryLength": {"24"}, "pwdProperties": {"1"},
+		}},
+		{DN: "CN=svc,DC=example,DC=com", Password: "svc-pw", Attributes: map[string][]string{"userPrincipalName": {"svc@example.com"}}},
+		{DN: "CN=John Doe,DC=example,DC=com", Password: password, MustChange: true, Attributes: map[string][]string{"sAMAccountName": {"jdoe"}}},
+	}}
+	first := &ldapauth.Authenticator{
+		Hosts: []string{"dc1.example.com"}, TLSConfig: &tls.Config{RootCAs: roots}, DialContext: w.directory.Dial,
+		ServiceUser: "svc@example.com", ServicePassword: "svc-pw", BaseDN: "DC=example,DC=com",
+		AllowPasswordChange: true, Logger: w.server.Logger,
+	}
+	w.t.Cleanup(func() { assert.NoError(w.t, first.Close()) })
+	w.server.Primary = first
+}
+
+// refuseChanges makes the directory refuse changes of passwords.
+func (w *world) refuseChanges(code uint16) {
+	w.directory.OnChange = func(string, string, string) *ldapauthtest.Result { return &ldapauthtest.Result{Code: code} }
 }
 
 // newNAS returns a NAS with the given address.

@@ -54,6 +54,9 @@ func (l *login) overLimit() step {
 	}
 	l.ses.pushed = time.Now()
 	outstanding, within := orDefault(limits.Outstanding, defaultOutstanding), orDefault(limits.PerMinute, defaultPerMinute)
+	if outstanding < 0 && within < 0 {
+		return undecided
+	}
 	ok := s.pushes.admit(l.limitKey(), l.ses.pushed, pushWindow, outstanding, within)
 	if !l.agree(ok, permit{"outstanding", outstanding, pushWindow}, permit{"per minute", within, pushWindow}) {
 		if ok {

@@ -53,11 +53,13 @@ type Request struct {
 // login is one Request on its way through the steps.
 type login struct {
 	server  *Server
-	ctx     context.Context // of this request, with its deadline
+	ctx     context.Context // of this request: until
+	until   deadline
 	request *Request
 	started time.Time
 
 	ses      *session // what the login knows; a challenge remembers it
+	begun    session  // of a login that begins
 	groups   []string // of the account, once the first factor has named them
 	readings []reading
 	choice   prompt.Selection
@@ -65,6 +67,7 @@ type login struct {
 	notice   string // to show above the next menu
 	code     string // of a verified push, told while it was waited for
 	claim    *claim // on the session in the Store, when this is an answer
+	flight   flight // that equal requests share
 
 	decision decision
 }
@@ -74,9 +77,8 @@ type login struct {
 // not longer than AuthTimeout or ctx. It reports every error to the Logger and
 // OnEvent; the caller gets a Reply, always.
 func (s *Server) Login(ctx context.Context, r Request) Reply {
-	ctx, cancel := context.WithTimeout(ctx, orDefault(s.AuthTimeout, defaultAuthTimeout))
-	defer cancel()
 	l := s.newLogin(ctx, &r)
+	defer l.until.end()
 	l.start()
 	l.report()
 	return l.decision.Reply
@@ -84,9 +86,15 @@ func (s *Server) Login(ctx context.Context, r Request) Reply {
 
 func (s *Server) newLogin(ctx context.Context, r *Request) *login {
 	r.Username = strings.TrimSpace(r.Username) // or one user would have several names
-	l := &login{server: s, ctx: ctx, request: r, started: time.Now()}
-	l.ses = &session{id: newLoginID(), device: r.Device, typed: r.Username}
-	l.ses.policy.Description = r.Description
+	l := &login{server: s, request: r, started: time.Now()}
+	l.until.set(ctx, s.authTimeout())
+	l.ctx = &l.until
+	l.begun = session{device: r.Device, typed: r.Username}
+	if r.State == "" {
+		l.begun.id = newLoginID()
+	}
+	l.begun.policy.Description = r.Description
+	l.ses = &l.begun
 	return l
 }
 
@@ -147,7 +155,7 @@ func (l *login) begin() {
 		// must be no second push, and no stranger may share the approval.
 		key, shared = strings.Join([]string{"?", l.request.Device, l.request.Username, string(l.request.Password)}, "\x00"), false
 	}
-	f, first := l.server.attempts.join(key)
+	f, first := l.server.attempts.join(key, &l.flight)
 	switch {
 	case !first && shared:
 		l.share(f)

@@ -19,7 +19,7 @@ type span struct {
 	factor  duo.Factor
 	txID    string
 	status  duo.Status
-	message string // what the service said; without secrets
+	message string // what the service said; it may repeat a secret
 }
 
 func (l *login) startStage(stage Stage) span {
@@ -27,9 +27,18 @@ func (l *login) startStage(stage Stage) span {
 }
 
 // said notes what the service said.
-func (s *span) said(status duo.Status, message string) {
-	message = link.ReplaceAllString(s.login.withoutSecrets(clean.Line(message)), "[link]")
-	s.status, s.message = status, digits.ReplaceAllString(message, "[code]")
+func (s *span) said(status duo.Status, message string) { s.status, s.message = status, message }
+
+// public is what a log may keep of what the service said.
+func (l *login) public(message string) string {
+	message = l.withoutSecrets(clean.Line(message))
+	if strings.Contains(message, "://") {
+		message = link.ReplaceAllString(message, "[link]")
+	}
+	if strings.ContainsAny(message, "0123456789") {
+		message = digits.ReplaceAllString(message, "[code]")
+	}
+	return message
 }
 
 // link is an address: whoever has that of an enrollment can enroll in the
@@ -70,6 +79,9 @@ func (l *login) typed() (answers []string) {
 	if l.request.State != "" {
 		return []string{string(l.request.Password)}
 	}
+	if l.server.Auto == nil {
+		return nil
+	}
 	for _, r := range l.server.Auto.readings(l.request.Password) {
 		answers = append(answers, r.factor)
 	}
@@ -101,7 +113,7 @@ func (l *login) report() {
 	d := &l.decision
 	e := Event{
 		Stage: StageLogin, Result: d.Result, Factor: d.factor, Status: d.status, StatusMessage: d.said,
-		Cause: d.cause, Reason: clean.Line(d.reason), Message: l.withoutSecrets(strings.Join(d.Messages, "")),
+		Cause: d.cause, Reason: clean.Line(d.reason), Message: strings.Join(d.Messages, ""),
 		Err: d.err, FailedOpen: d.failedOpen, Repeated: d.repeated,
 	}
 	if d.err != nil && d.Result == ResultRejected {
@@ -119,6 +131,11 @@ func (l *login) emit(e Event, started time.Time) {
 	if !logged && s.OnEvent == nil {
 		return
 	}
+	if l.ses.id == "" { // a State that belongs to no login
+		l.ses.id = newLoginID()
+	}
+	e.Message, e.StatusMessage = l.withoutSecrets(e.Message), l.public(e.StatusMessage)
+	e.Fallback = l.ses.fallback
 	e.Time = time.Now()
 	e.Duration = e.Time.Sub(started)
 	e.LoginID, e.Username = l.ses.id, clean.Line(l.ses.name())

@@ -32,15 +32,16 @@ func (l *login) preauth() step {
 	switch response.Result {
 	case duo.PreauthAuth:
 		span.end(ResultChallenged, "", nil)
-		if l.remembered() {
+		if !ses.mustChange() && l.remembered() {
 			return l.accept(CauseRemembered, "", "the second factor is remembered")
 		}
 		return l.menu(response)
 	case duo.PreauthAllow:
 		span.said(duo.StatusBypass, response.StatusMessage)
 		span.end(ResultAccepted, "", nil)
-		l.accept(CauseBypass, response.StatusMessage, "bypass: the service asks this user for no second factor")
-		return l.quote(&span)
+		next := l.accept(CauseBypass, response.StatusMessage, "bypass: the service asks this user for no second factor")
+		l.quote(&span)
+		return next
 	case duo.PreauthDeny:
 		span.said(duo.StatusDeny, response.StatusMessage)
 		span.end(ResultRejected, "", nil)
@@ -77,12 +78,14 @@ func (l *login) unavailable(err error, waited time.Duration) step {
 	case l.server.Fallback != nil:
 		ses.fallback = true
 		return atPreauth
+	case ses.policy.FailMode == FailOpen && ses.mustChange():
+		return l.reject(CauseOutage, textMustChange, "the service cannot be contacted, and no password is changed without the second factor")
 	case ses.policy.FailMode == FailOpen:
-		l.accept(CauseFailedOpen, "", "the service cannot be contacted and the fail mode is open")
+		l.accept(CauseFailedOpen, "", "the service cannot be contacted, and the fail mode is open: let in without it")
 		l.decision.failedOpen = true
 		return decided
 	default:
-		return l.reject(CauseOutage, textNoSecondFactor, "the service cannot be contacted and the fail mode is closed")
+		return l.reject(CauseOutage, textNoSecondFactor, "the service cannot be contacted, and the fail mode is closed: nobody is let in without it")
 	}
 }
 

@@ -71,11 +71,8 @@ func (p *presence) renew(s *Server) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), renewLease)
 	defer cancel()
-	b, err := s.box(purposeNode, p.name())
-	if err == nil {
-		err = s.store().Put(ctx, b.name, b.seal(nil), leaseTime)
-	}
-	if err != nil {
+	b := s.box(purposeNode, p.name())
+	if err := s.store().Put(ctx, b.name, b.seal(nil), leaseTime); err != nil {
 		s.logger().Warn("radmfa: the lease of this node cannot be renewed", "error", err)
 	}
 	time.AfterFunc(renewLease, func() { p.renew(s) })
@@ -86,11 +83,7 @@ func (p *presence) handOver(ctx context.Context, s *Server) error {
 	p.mu.Lock()
 	p.left = true
 	p.mu.Unlock()
-	b, err := s.box(purposeNode, p.name())
-	if err != nil {
-		return err
-	}
-	return s.store().Put(ctx, b.name, nil, 0)
+	return s.store().Put(ctx, s.box(purposeNode, p.name()).name, nil, 0)
 }
 
 // handedOver reports whether other nodes decide what this one has claimed.
@@ -121,11 +114,7 @@ func (w *watch) gone(ctx context.Context, owner string) bool {
 	if owner == w.server.presence.name() {
 		return false // this very process decides it
 	}
-	b, err := w.server.box(purposeNode, owner)
-	if err != nil {
-		return false
-	}
-	_, err = w.server.store().Get(ctx, b.name)
+	_, err := w.server.store().Get(ctx, w.server.box(purposeNode, owner).name)
 	if !errors.Is(err, challenge.ErrNotFound) {
 		w.absent = time.Time{}
 		return false

@@ -98,6 +98,7 @@ func (l *login) conclude(span *span, response *duo.AuthResponse, err error) step
 		l.countPasscode(span.factor, response)
 		span.said(response.Status, response.StatusMessage)
 	}
+	next := decided
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) && l.ctx.Err() != nil:
 		span.end(ResultRejected, "nobody confirmed the login in time", nil)
@@ -110,7 +111,7 @@ func (l *login) conclude(span *span, response *duo.AuthResponse, err error) step
 	case response.Allowed():
 		span.end(ResultAccepted, "", nil)
 		l.remember()
-		l.accept(CauseProved, response.StatusMessage, "")
+		next = l.accept(CauseProved, response.StatusMessage, "")
 	case span.factor == duo.FactorSMS && l.server.Dialogue.SMSAsksAgain && l.server.Auto == nil:
 		span.end(ResultChallenged, "", nil)
 		if l.lastAttempt() {
@@ -124,7 +125,8 @@ func (l *login) conclude(span *span, response *duo.AuthResponse, err error) step
 		span.end(ResultRejected, reason, nil)
 		l.reject(cause, response.StatusMessage, reason)
 	}
-	return l.quote(span)
+	l.quote(span)
+	return next
 }
 
 func (l *login) authRequest() *duo.AuthRequest {

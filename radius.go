@@ -18,13 +18,20 @@ import (
 )
 
 // ServeRADIUS implements radius.Handler: it answers one Access-Request. The
-// request must come from the transport of package radius, which has verified it
-// and signs the reply.
+// request must come from a radius.Server, which has verified it and signs the
+// reply. From any other transport that has not set radius.WithClient, such as the
+// layeh.com/radius PacketServer, it is rejected: replies would be unsigned there,
+// and each retransmission a login of its own.
 func (s *Server) ServeRADIUS(w radius.ResponseWriter, r *radius.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), s.authTimeout())
-	defer cancel()
+	if radius.ClientOf(r.Context()) == nil {
+		s.logger().Error("radmfa: a request is rejected because its transport neither verifies nor signs: " +
+			"serve with Server.Serve or a radius.Server, or call Server.Login")
+		_ = w.Write(r.Response(radius.CodeAccessReject))
+		return
+	}
 	in := incoming{server: s, packet: r.Packet}
-	l := s.newLogin(ctx, in.request(ctx, r.RemoteAddr))
+	l := s.newLogin(r.Context(), in.request(r.Context(), r.RemoteAddr))
+	defer l.until.end()
 	if in.problem != "" {
 		l.reject(CauseBadRequest, "", in.problem)
 	} else {
@@ -64,19 +71,24 @@ func (d *decision) packet(request *radius.Packet) (*radius.Packet, error) {
 		code = radius.CodeAccessChallenge
 	}
 	p := request.Response(code)
+	own := make([]radius.AVP, 0, len(d.Messages)+1)
+	for _, m := range d.Messages {
+		own = append(own, radius.AVP{Type: rfc2865.ReplyMessage_Type, Attribute: radius.Attribute(m)})
+	}
+	if d.State != "" {
+		own = append(own, radius.AVP{Type: rfc2865.State_Type, Attribute: radius.Attribute(d.State)})
+	}
+	p.Attributes = make(radius.Attributes, 0, len(d.Attributes)+len(own))
 	if len(d.Attributes) > 0 {
 		permitted := radius.ReplyAttributes(code, d.Attributes)
 		attributes, err := radius.EncryptKeys(permitted, radius.Secret(request.Secret), request.Authenticator)
 		if err != nil {
 			return nil, err
 		}
-		p.Attributes = attributes
+		p.Attributes = append(p.Attributes, attributes...)
 	}
-	for _, m := range d.Messages {
-		p.Add(rfc2865.ReplyMessage_Type, radius.Attribute(m))
-	}
-	if d.State != "" {
-		p.Add(rfc2865.State_Type, radius.Attribute(d.State))
+	for i := range own {
+		p.Attributes = append(p.Attributes, &own[i])
 	}
 	return p, radius.Fits(p, request)
 }
@@ -91,10 +103,8 @@ type incoming struct {
 // request takes out of the packet what a login needs.
 func (in *incoming) request(ctx context.Context, from net.Addr) *Request {
 	r := &Request{NAS: addrOf(from), Packet: in.packet, State: string(rfc2865.State_Get(in.packet))}
-	r.Device = r.NAS.String()
-	if client := radius.ClientOf(ctx); client != nil {
-		r.Client, r.Device = client.String(), deviceOf(client)
-	}
+	client := radius.ClientOf(ctx)
+	r.Client, r.Device = client.String(), client.ID()
 	r.Username = in.username()
 	r.Password = in.password()
 	if in.problem == "" && r.State == "" {
@@ -182,10 +192,11 @@ func (in *incoming) has(t radius.Type) bool {
 // It is empty when nothing in the request tells one attempt of a user from
 // another.
 func (in *incoming) attempt(r *Request) string {
-	h := sha256.New()
+	var room [512]byte
+	text := room[:0]
 	add := func(t radius.Type, value []byte) {
-		h.Write(binary.BigEndian.AppendUint32([]byte{byte(t)}, uint32(len(value))))
-		h.Write(value)
+		text = binary.BigEndian.AppendUint32(append(text, byte(t)), uint32(len(value)))
+		text = append(text, value...)
 	}
 	add(0, []byte(r.Device))
 	add(rfc2865.UserPassword_Type, []byte(r.Password))
@@ -210,15 +221,8 @@ func (in *incoming) attempt(r *Request) string {
 	if chap && !challenge { // it proves the password for this Authenticator only
 		add(rfc2865.CHAPChallenge_Type, in.packet.Authenticator[:])
 	}
-	return string(h.Sum(nil))
-}
-
-// deviceOf identifies the device that a client is or belongs to.
-func deviceOf(c *radius.Client) string {
-	if c.Device != "" {
-		return c.Device
-	}
-	return c.Prefix.String()
+	sum := sha256.Sum256(text)
+	return string(sum[:])
 }
 
 func zero(value radius.Attribute) bool {

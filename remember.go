@@ -47,8 +47,7 @@ func (l *login) rememberBox() (b box, ok bool) {
 		application = f.Application()
 	}
 	id := strings.Join([]string{application, r.Device, ip.String()}, "\x00")
-	b, err := newBox(purposeRemember, id, l.server.secret())
-	return b, err == nil
+	return l.server.box(purposeRemember, id), true
 }
 
 // several marks an address from which more than one account logs in.

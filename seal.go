@@ -3,10 +3,12 @@ package radmfa
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha512"
 	"encoding/base64"
 	"errors"
+	"hash"
+	"sync"
 
 	"github.com/radmfa/radmfa/radius"
 )
@@ -25,46 +27,99 @@ const (
 
 // errSealed says nothing more on purpose: what is in the Store may come from
 // anybody who can write to it.
-var errSealed = errors.New("radmfa: what the store keeps was not sealed by this version with this ClusterKey")
+var errSealed = errors.New("radmfa: what the store keeps was not sealed by this version with this cluster key")
+
+// sealer makes the boxes of one key. Make it with newSealer.
+type sealer struct{ derivations sync.Pool }
+
+// derivation is the HMAC of a sealer's key, with room for what goes in and out.
+type derivation struct {
+	mac     hash.Hash
+	in, out []byte
+}
+
+// newSealer may be given an empty key where all ids are random.
+func newSealer(key radius.Secret) *sealer {
+	return &sealer{derivations: sync.Pool{New: func() any {
+		return &derivation{mac: hmac.New(sha512.New, []byte(key))}
+	}}}
+}
 
 // box seals what a Store keeps under one id. Name and key are derived from the
 // id, so that a reader of the Store learns neither State nor session, and a
 // writer cannot make up a decision.
 type box struct {
-	name string // the id in the Store
-	aead cipher.AEAD
+	name   string // the id in the Store
+	header []byte // the name again, which is authenticated with the content
+	aead   cipher.AEAD
 }
 
-// newBox derives a box from an id and a key, which may be empty where the id is
-// random (HKDF, RFC 5869).
-func newBox(purpose, id string, key radius.Secret) (box, error) {
+// box derives a box: HKDF-Extract (RFC 5869 section 2.2) with the sealer's key as
+// the salt. What it extracts is long enough for name and key, and needs no
+// expansion.
+func (s *sealer) box(purpose, id string) box {
 	const nameLength, keyLength = 24, 32
-	material, err := hkdf.Key(sha512.New, []byte(id), []byte(key), "radmfa "+purpose, nameLength+keyLength)
+	d := s.derivations.Get().(*derivation)
+	defer func() {
+		clear(d.in)
+		clear(d.out)
+		s.derivations.Put(d)
+	}()
+	d.in = append(append(append(d.in[:0], purpose...), 0), id...)
+	d.mac.Reset()
+	d.mac.Write(d.in)
+	d.out = d.mac.Sum(d.out[:0])
+	header := base64.RawURLEncoding.AppendEncode(nil, d.out[:nameLength])
+	block, err := aes.NewCipher(d.out[nameLength : nameLength+keyLength])
 	if err != nil {
-		return box{}, err
-	}
-	block, err := aes.NewCipher(material[nameLength:])
-	if err != nil {
-		return box{}, err
+		panic(err) // never: the key has a length of AES
 	}
 	aead, err := cipher.NewGCMWithRandomNonce(block)
 	if err != nil {
-		return box{}, err
+		panic(err) // never: the block is one of AES
 	}
-	return box{name: base64.RawURLEncoding.EncodeToString(material[:nameLength]), aead: aead}, nil
+	return box{name: string(header), header: header, aead: aead}
+}
+
+// buffers are for stored forms on their way in or out.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// sealSession seals the stored form of a session.
+func (b box) sealSession(ses *session) []byte {
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	plain := ses.appendTo((*buffer)[:0])
+	*buffer = plain
+	defer clear(plain)
+	return b.seal(plain)
+}
+
+// openSession is the inverse of sealSession.
+func (b box) openSession(sealed []byte) (*session, error) {
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	plain, err := b.openTo((*buffer)[:0], sealed)
+	if err != nil {
+		return nil, err
+	}
+	*buffer = plain
+	defer clear(plain)
+	return decodeSession(string(plain))
 }
 
 func (b box) seal(plain []byte) []byte {
 	sealed := make([]byte, 1, 1+b.aead.Overhead()+len(plain))
 	sealed[0] = sealVersion
-	return b.aead.Seal(sealed, nil, plain, []byte(b.name))
+	return b.aead.Seal(sealed, nil, plain, b.header)
 }
 
-func (b box) open(sealed []byte) ([]byte, error) {
+func (b box) open(sealed []byte) ([]byte, error) { return b.openTo(nil, sealed) }
+
+func (b box) openTo(room, sealed []byte) ([]byte, error) {
 	if len(sealed) < 1 || sealed[0] != sealVersion {
 		return nil, errSealed
 	}
-	plain, err := b.aead.Open(nil, nil, sealed[1:], []byte(b.name))
+	plain, err := b.aead.Open(room, nil, sealed[1:], b.header)
 	if err != nil {
 		return nil, errSealed
 	}

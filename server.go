@@ -3,6 +3,7 @@ package radmfa
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,7 +39,7 @@ const (
 	defaultMaxAttempts      = 3
 )
 
-// ErrServerClosed is what Serve and ListenAndServe return after Shutdown or Close.
+// ErrServerClosed is what Serve, ServeTLS and ListenAndServe return after Shutdown or Close.
 var ErrServerClosed = radius.ErrServerClosed
 
 // Server adds a second factor to RADIUS logins. Do not modify or copy a Server
@@ -142,9 +143,9 @@ type Server struct {
 	transport  *radius.Server
 	memory     challenge.MemoryStore // the Store where none is given
 	remembered challenge.MemoryStore // the same for Remember
-	ownSecret  struct {
+	sealers    struct {
 		sync.Once
-		key radius.Secret
+		cluster, own *sealer
 	}
 	presence  presence
 	open      openChallenges
@@ -207,14 +208,29 @@ func (s *Server) ListenAndServe() error {
 // connections. To control the transport (buffers, limits, counters), use the Server
 // as the Handler of your own radius.Server, and shut that one down instead.
 func (s *Server) Serve(conn net.PacketConn) error {
+	if err := s.mayServe(); err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	return s.radius().Serve(conn)
+}
+
+// ServeTLS is Serve for RADIUS over TLS (RadSec, RFC 6614): it accepts connections
+// from the listener, usually on port 2083, of Clients with a TLSName. See
+// radius.Server.ServeTLS for what config needs.
+func (s *Server) ServeTLS(listener net.Listener, config *tls.Config) error {
+	if err := s.mayServe(); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	return s.radius().ServeTLS(listener, config)
+}
+
+// mayServe reports what is missing to serve.
+func (s *Server) mayServe() error {
 	err := s.Validate()
 	if s.Clients == nil {
 		err = errors.Join(err, errors.New("radmfa: Server.Clients is nil: no NAS may ask"))
 	}
-	if err != nil {
-		return errors.Join(err, conn.Close())
-	}
-	return s.radius().Serve(conn)
+	return err
 }
 
 // Validate checks the configuration without network access, including Primary,
@@ -329,18 +345,21 @@ func (s *Server) agreed() challenge.Shared {
 	return store
 }
 
-// secret seals what has a guessable id: the ClusterKey, or without one a secret
-// of this process.
-func (s *Server) secret() radius.Secret {
-	if s.ClusterKey != "" {
-		return s.ClusterKey
+// box returns what seals an id's content in the Store. Without a ClusterKey a
+// secret of this process hides the ids of remembered logins, which can be guessed.
+func (s *Server) box(purpose, id string) box {
+	s.sealers.Do(func() {
+		s.sealers.cluster = newSealer(s.ClusterKey)
+		s.sealers.own = s.sealers.cluster
+		if s.ClusterKey == "" {
+			s.sealers.own = newSealer(radius.Secret(rand.Text()))
+		}
+	})
+	if purpose == purposeRemember {
+		return s.sealers.own.box(purpose, id)
 	}
-	s.ownSecret.Do(func() { s.ownSecret.key = radius.Secret(rand.Text()) })
-	return s.ownSecret.key
+	return s.sealers.cluster.box(purpose, id)
 }
-
-// box is newBox for an id that is random.
-func (s *Server) box(purpose, id string) (box, error) { return newBox(purpose, id, s.ClusterKey) }
 
 func (s *Server) authTimeout() time.Duration { return orDefault(s.AuthTimeout, defaultAuthTimeout) }
 

@@ -356,7 +356,7 @@ func TestARendererThatBreaksItsContractCostsNoLogin(t *testing.T) {
 func TestServeTellsWhatIsWrongBeforeTheFirstLogin(t *testing.T) {
 	w := newWorld(t)
 	assert.NoError(t, w.server.Validate())
-	w.server.Primary = primary.Failover{}
+	w.server.Primary = &primary.Failover{}
 	w.server.SecondFactor = &duo.Client{Host: "https://api.example.com/"}
 	w.server.FailMode = 7
 	w.server.AuthTimeout = -time.Second

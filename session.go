@@ -29,6 +29,10 @@ type session struct {
 	attempts     int  // answers that led nowhere
 	fallback     bool // the Fallback is asked, since the service is out of reach
 
+	oldPassword radius.Secret // must be changed before the user is let in; empty: it need not
+	newPassword radius.Secret // typed once
+	changeState []byte        // of the first factor's MustChange
+
 	announced   string     // transaction of the verification code in the menu
 	codeExpires time.Time  // when the service forgets it
 	pushed      time.Time  // when the last push, call or SMS was sent
@@ -40,7 +44,8 @@ type session struct {
 	decision *decision
 }
 
-// maxSession is how large a session a Store must take, less what sealing adds.
+// maxSession is how large a challenge may be: a Store takes somewhat more, which
+// is for the answer.
 const maxSession = 63 << 10
 
 // ask stores the login until the user has answered, and asks. The answer goes on
@@ -53,15 +58,13 @@ func (l *login) ask(at step, messages []string) step {
 		next.txID = ""
 	}
 	l.ses = &next
-	plain := next.encode()
-	if len(plain) > maxSession {
-		return l.fail(CauseInternal, "the challenge cannot be stored", fmt.Errorf("radmfa: the session has %d bytes, over %d", len(plain), maxSession))
-	}
 	state := challenge.NewID()
-	b, err := s.box(purposeSession, state)
-	if err == nil {
-		err = s.store().Put(l.ctx, b.name, b.seal(plain), s.challengeTimeout())
+	b := s.box(purposeSession, state)
+	sealed := b.sealSession(&next)
+	if len(sealed) > maxSession {
+		return l.fail(CauseInternal, "the challenge cannot be stored", fmt.Errorf("radmfa: the session has %d bytes, over %d", len(sealed), maxSession))
 	}
+	err := s.store().Put(l.ctx, b.name, sealed, s.challengeTimeout())
 	switch {
 	case errors.Is(err, challenge.ErrFull):
 		return l.ignore("there is no room for another challenge", err)

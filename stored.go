@@ -49,6 +49,9 @@ const (
 	fieldAnswer
 	fieldOwner
 	fieldDecision
+	fieldOldPassword
+	fieldNewPassword
+	fieldChangeState
 
 	optional = 128
 )
@@ -96,7 +99,8 @@ func (f *fields) text(number byte, value string) {
 func (f *fields) number(number byte, value uint64) {
 	if value != 0 {
 		var b [binary.MaxVarintLen64]byte
-		f.text(number, string(b[:binary.PutUvarint(b[:], value)]))
+		size := binary.PutUvarint(b[:], value)
+		*f = append(append(*f, number, byte(size)), b[:size]...)
 	}
 }
 
@@ -112,13 +116,23 @@ func (f *fields) time(number byte, value time.Time) {
 	}
 }
 
+// nested writes one field that holds others, even if there are none.
+func (f *fields) nested(number byte, write func()) {
+	*f = append(*f, number)
+	start := len(*f)
+	write()
+	var b [binary.MaxVarintLen64]byte
+	size := binary.PutUvarint(b[:], uint64(len(*f)-start))
+	*f = slices.Insert(*f, start, b[:size]...)
+}
+
 // list writes texts as one field, empty ones too.
 func (f *fields) list(number byte, values ...string) {
-	var inner fields
-	for _, v := range values {
-		inner = append(binary.AppendUvarint(inner, uint64(len(v))), v...)
-	}
-	f.text(number, string(inner))
+	f.nested(number, func() {
+		for _, v := range values {
+			*f = append(binary.AppendUvarint(*f, uint64(len(v))), v...)
+		}
+	})
 }
 
 func (f *fields) attributes(number byte, list radius.Attributes) {
@@ -128,9 +142,8 @@ func (f *fields) attributes(number byte, list radius.Attributes) {
 	}
 }
 
-// encode returns the stored form.
-func (ses *session) encode() []byte {
-	f := make(fields, 0, 512)
+// appendTo appends the stored form to f.
+func (ses *session) appendTo(f fields) fields {
 	f.number(fieldAt, uint64(ses.at))
 	f.text(fieldID, ses.id)
 	f.text(fieldDevice, ses.device)
@@ -151,6 +164,9 @@ func (ses *session) encode() []byte {
 	f.text(fieldAnswer, string(ses.answer))
 	f.text(fieldOwner, ses.owner)
 	f.decision(ses.decision)
+	f.text(fieldOldPassword, string(ses.oldPassword))
+	f.text(fieldNewPassword, string(ses.newPassword))
+	f.text(fieldChangeState, string(ses.changeState))
 	return f
 }
 
@@ -174,40 +190,42 @@ func (f *fields) menu(m *prompt.Menu) {
 	if m == nil {
 		return
 	}
-	inner := make(fields, 0, 256)
-	inner.text(menuUsername, m.Username)
-	inner.text(menuProduct, m.Product)
-	inner.flag(menuNoPasscode, m.NoPasscode)
-	for _, c := range m.Choices {
-		inner.list(menuChoice, string(c.Factor), c.Device, c.Label, c.NextCode)
-	}
-	inner.text(menuNotice, m.Notice)
-	inner.text(menuCode, m.VerificationCode)
-	inner.text(menuText, m.Text)
-	for _, option := range slices.Sorted(maps.Keys(m.Factors)) {
-		inner.list(menuOption, option, m.Factors[option])
-	}
-	f.list(fieldMenu, string(inner))
+	f.nested(fieldMenu, func() {
+		f.text(menuUsername, m.Username)
+		f.text(menuProduct, m.Product)
+		f.flag(menuNoPasscode, m.NoPasscode)
+		for _, c := range m.Choices {
+			f.list(menuChoice, string(c.Factor), c.Device, c.Label, c.NextCode)
+		}
+		f.text(menuNotice, m.Notice)
+		f.text(menuCode, m.VerificationCode)
+		f.text(menuText, m.Text)
+		if len(m.Factors) > 0 {
+			for _, option := range slices.Sorted(maps.Keys(m.Factors)) {
+				f.list(menuOption, option, m.Factors[option])
+			}
+		}
+	})
 }
 
 func (f *fields) decision(d *decision) {
 	if d == nil {
 		return
 	}
-	var inner fields
-	inner.text(decisionResult, string(d.Result))
-	for _, m := range d.Messages {
-		inner.text(decisionMessage, m)
-	}
-	inner.text(decisionState, d.State)
-	inner.attributes(decisionAttribute, d.Attributes)
-	inner.text(decisionReason, d.reason)
-	inner.text(decisionFactor, string(d.factor))
-	inner.text(decisionStatus, string(d.status))
-	inner.flag(decisionFailedOpen, d.failedOpen)
-	inner.text(decisionCause, string(d.cause))
-	inner.text(decisionSaid, d.said)
-	f.list(fieldDecision, string(inner))
+	f.nested(fieldDecision, func() {
+		f.text(decisionResult, string(d.Result))
+		for _, m := range d.Messages {
+			f.text(decisionMessage, m)
+		}
+		f.text(decisionState, d.State)
+		f.attributes(decisionAttribute, d.Attributes)
+		f.text(decisionReason, d.reason)
+		f.text(decisionFactor, string(d.factor))
+		f.text(decisionStatus, string(d.status))
+		f.flag(decisionFailedOpen, d.failedOpen)
+		f.text(decisionCause, string(d.cause))
+		f.text(decisionSaid, d.said)
+	})
 }
 
 // each yields the fields of a stored form. The number 0 says that the rest is
@@ -304,9 +322,7 @@ func (ses *session) read(number byte, value string) (known bool) {
 	case fieldAppended:
 		ses.appended = value
 	case fieldMenu:
-		var inner string
-		toList(value, &inner)
-		ses.menu, known = decodeMenu(inner)
+		ses.menu, known = decodeMenu(value)
 		return known
 	case fieldAttempts:
 		ses.attempts = int(toNumber(value))
@@ -327,10 +343,14 @@ func (ses *session) read(number byte, value string) (known bool) {
 	case fieldOwner:
 		ses.owner = value
 	case fieldDecision:
-		var inner string
-		toList(value, &inner)
-		ses.decision, known = decodeDecision(inner)
+		ses.decision, known = decodeDecision(value)
 		return known
+	case fieldOldPassword:
+		ses.oldPassword = radius.Secret(value)
+	case fieldNewPassword:
+		ses.newPassword = radius.Secret(value)
+	case fieldChangeState:
+		ses.changeState = []byte(value)
 	default:
 		return ses.policy.read(number, value)
 	}
@@ -378,6 +398,9 @@ func decodeMenu(stored string) (*prompt.Menu, bool) {
 			var factor string
 			toList(value, &factor, &c.Device, &c.Label, &c.NextCode)
 			c.Factor = duo.Factor(factor)
+			if m.Choices == nil {
+				m.Choices = make([]prompt.Choice, 0, 4)
+			}
 			m.Choices = append(m.Choices, c)
 		case menuNotice:
 			m.Notice = value

@@ -15,4 +15,9 @@ const (
 	textTooManyTries   = "Too many invalid answers. Please log in again."
 	textEnrollFirst    = "Please finish your enrollment, then log in again."
 	textNoFactor       = "None of your second factors may be used for this login."
+	textMustChange     = "You must change your password before you can log in here."
+	textRefused        = "The new password was refused."
+	textChanged        = "Your password has been changed."
+	textNotChanged     = "Your password has not been changed. Please log in again, or ask your administrator."
+	textUnsure         = "Your password may not have been changed. Please log in again, with the new password or else with the old one."
 )

@@ -16,6 +16,7 @@ func TestOurTextsCanBeTranslated(t *testing.T) {
 	for _, text := range []string{
 		textNoFirstFactor, textNoSecondFactor, textExpired, textNoOption, textNotInTime, textNewCode, textTooManyPushes,
 		textTooManyCodes, textAppendPasscode, textTooManyTries, textEnrollFirst, textNoFactor,
+		textMustChange, textRefused, textChanged, textNotChanged, textUnsure,
 	} {
 		assert.NotEqual(t, text, all.Translate(text))
 	}

@@ -175,7 +175,7 @@ func (s *sessions) remove(e *entry) {
 
 // change gives an entry another session and life, or removes it if that is over.
 func (s *sessions) change(e *entry, session []byte, expires, now time.Time) {
-	e.session, e.expires = bytes.Clone(session), expires
+	e.session, e.expires = append(e.session[:0], session...), expires
 	if e.expired(now) {
 		s.remove(e)
 		return

@@ -80,14 +80,15 @@ func (e *Error) hint() string {
 		return "check the integration key, and that it belongs to this API host"
 	case CodeBadSignature:
 		return "check the secret key and the API host"
-	case CodeBadTimestamp:
-		return "check the clock of this machine"
 	case CodeForbidden:
 		return "the keys belong to a kind of application that may not use the Auth API"
-	case 0:
+	case CodeBadTimestamp, 0:
 		if e.skew.Abs() > maxSkew {
 			return fmt.Sprintf("check the clock of this machine: it is off by %v", e.skew.Abs().Round(time.Second))
 		}
+	}
+	if e.Code == CodeBadTimestamp {
+		return "check the clock of this machine"
 	}
 	return ""
 }

@@ -223,9 +223,15 @@ func TestARefusalAlwaysSaysSomething(t *testing.T) {
 	_, err := svc.Client().Preauth(t.Context(), &duo.PreauthRequest{Username: "jdoe"})
 	require.EqualError(t, err, "duo: preauth: the service refused and gave no reason")
 
-	svc.Break("", duotest.Fault{Status: 401, Body: "{}", Header: http.Header{"Date": {time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)}}})
-	_, err = svc.Client().Preauth(t.Context(), &duo.PreauthRequest{Username: "jdoe"})
-	require.ErrorContains(t, err, "check the clock of this machine: it is off by ")
+	hour := http.Header{"Date": {time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)}}
+	for _, fault := range []duotest.Fault{
+		{Status: 401, Body: "{}", Header: hour}, {Status: 401, Body: " ", Header: hour}, {Code: duo.CodeBadTimestamp, Header: hour},
+	} {
+		svc = service("jdoe", &duotest.User{})
+		svc.Break("", fault)
+		_, err = svc.Client().Preauth(t.Context(), &duo.PreauthRequest{Username: "jdoe"})
+		require.ErrorContains(t, err, "check the clock of this machine: it is off by ")
+	}
 }
 
 func TestNumbersOutOfRangeEndNoLogin(t *testing.T) {

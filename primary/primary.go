@@ -7,6 +7,9 @@
 // difference between the last and the others matters: only "could not find
 // out" makes [Failover] ask the next one.
 //
+// A Rejection may say that the password is right but must be changed first; an
+// Authenticator that is a [PasswordChanger] can do that.
+//
 // Package primary/ldapauth asks LDAP directories and Active Directory,
 // primary/radiusauth asks other RADIUS servers, [AuthenticatorFunc] wraps a
 // function, and [None] says aloud that there is no first factor.
@@ -81,6 +84,11 @@ type Rejection struct {
 
 	// Attributes go into the Access-Reject.
 	Attributes radius.Attributes
+
+	// MustChange, unless nil, says that the password is right but must be changed
+	// first. A Server whose Primary is a PasswordChanger goes on with the second
+	// factor then, and has the password changed. For everybody else it is a no.
+	MustChange *MustChange
 }
 
 // Error implements error. It gives the Reason, never the user's text.

@@ -27,21 +27,26 @@ var down = primary.AuthenticatorFunc(func(ctx context.Context, _ *primary.Reques
 	return nil, errors.New("connection refused")
 })
 
+// failover asks a list in order.
+func failover(list ...primary.Authenticator) *primary.Failover {
+	return &primary.Failover{Authenticators: list}
+}
+
 var users = primarytest.Users{"jdoe": "correct horse"}
 
 func TestContract(t *testing.T) {
 	subjects := map[string]primary.Authenticator{
 		"users":              users,
 		"function":           primary.AuthenticatorFunc(users.Authenticate),
-		"failover, first":    primary.Failover{users, down},
-		"failover, second":   primary.Failover{down, users},
-		"failover, failover": primary.Failover{primary.Failover{down}, primary.Failover{users}},
+		"failover, first":    failover(users, down),
+		"failover, second":   failover(down, users),
+		"failover, failover": failover(failover(down), failover(users)),
 	}
 	for name, a := range subjects {
 		t.Run(name, func(t *testing.T) {
 			primarytest.TestAuthenticator(t, primarytest.Subject{
 				Authenticator: a, Username: "jdoe", Password: "correct horse",
-				Unreachable: primary.Failover{down, down},
+				Unreachable: failover(down, down),
 			})
 		})
 	}
@@ -55,11 +60,11 @@ func TestFailoverStopsAtTheFirstAnswer(t *testing.T) {
 			return nil, err
 		})
 	}
-	f := primary.Failover{
+	f := failover(
 		answer("first", errors.New("first: refused")),
 		answer("second", fmt.Errorf("second: %w", &primary.Rejection{Message: "no", Reason: "locked"})),
 		answer("third", nil),
-	}
+	)
 	_, err := f.Authenticate(t.Context(), &primary.Request{Username: "jdoe", Password: "x"})
 	assert.ErrorIs(t, err, primary.ErrRejected)
 	var rejection *primary.Rejection
@@ -69,7 +74,7 @@ func TestFailoverStopsAtTheFirstAnswer(t *testing.T) {
 }
 
 func TestFailoverTellsEveryError(t *testing.T) {
-	f := primary.Failover{down, primary.Failover{}}
+	f := failover(down, failover())
 	_, err := f.Authenticate(t.Context(), &primary.Request{Username: "jdoe", Password: "x"})
 	assert.ErrorContains(t, err, "connection refused")
 	assert.ErrorContains(t, err, "holds 0 Authenticators")
@@ -86,7 +91,7 @@ func TestFailoverTakesAnswersBackToTheOneThatAsked(t *testing.T) {
 			return nil, &primary.Rejection{Reason: "wrong PIN"}
 		}
 	})
-	f := primary.Failover{down, primary.Failover{down, asks}, down}
+	f := failover(down, failover(down, asks), down)
 
 	_, err := f.Authenticate(t.Context(), &primary.Request{Username: "jdoe", Password: "x"})
 	var challenge *primary.Challenge
@@ -121,7 +126,7 @@ func ExampleFailover() {
 	})
 	branch := primarytest.Users{"jdoe": "correct horse"}
 
-	both := primary.Failover{office, branch}
+	both := &primary.Failover{Authenticators: []primary.Authenticator{office, branch}}
 	for _, password := range []radius.Secret{"correct horse", "guess"} {
 		_, err := both.Authenticate(context.Background(), &primary.Request{Username: "jdoe", Password: password})
 		fmt.Println(err)
@@ -153,15 +158,15 @@ func TestFailoverLeavesTimeForTheOthers(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		begin := time.Now()
-		_, err := primary.Failover{hangs, hangs, users}.Authenticate(ctx, &primary.Request{Username: "jdoe", Password: "correct horse"})
+		_, err := failover(hangs, hangs, users).Authenticate(ctx, &primary.Request{Username: "jdoe", Password: "correct horse"})
 		assert.NoError(t, err)
 		assert.Equal(t, 20*time.Second, time.Since(begin))
 	})
 }
 
 func TestFailoverTellsWhatIsWrongWithIt(t *testing.T) {
-	assert.NoError(t, primary.Failover{users, primary.Failover{down}}.Validate())
-	assert.ErrorContains(t, primary.Failover{}.Validate(), "holds 0 Authenticators")
-	assert.ErrorContains(t, primary.Failover{users, nil}.Validate(), "Failover[1] is nil")
-	assert.ErrorContains(t, primary.Failover{primary.Failover{}}.Validate(), "holds 0 Authenticators")
+	assert.NoError(t, failover(users, failover(down)).Validate())
+	assert.ErrorContains(t, failover().Validate(), "holds 0 Authenticators")
+	assert.ErrorContains(t, failover(users, nil).Validate(), "Failover.Authenticators[1] is nil")
+	assert.ErrorContains(t, failover(failover()).Validate(), "holds 0 Authenticators")
 }

@@ -77,8 +77,11 @@ func (m *Menu) Parse(answer string) (Selection, error) {
 
 // option finds the choice that a number, a name ("push2") or a bare factor means.
 func (m *Menu) option(word string) (int, bool) {
-	for i, name := range m.names() {
-		if word == strconv.Itoa(i+1) || word == name || word+"1" == name {
+	for i, c := range m.Choices {
+		if word == strconv.Itoa(i+1) {
+			return i, true
+		}
+		if number, ok := strings.CutPrefix(word, string(c.Factor)); ok && cmp.Or(number, "1") == strconv.Itoa(m.place(i)) {
 			return i, true
 		}
 	}

@@ -93,7 +93,7 @@ const maxChoices = 99
 // passcodes, each on the devices that can do them, in their order, at most 99 in
 // all. A device is labelled with its masked number, else with its display name.
 func New(username string, devices []duo.Device) *Menu {
-	m := &Menu{Username: username, Product: "Duo"}
+	m := &Menu{Username: username, Product: "Duo", Choices: make([]Choice, 0, min(3*len(devices), maxChoices))}
 	for _, factor := range []duo.Factor{duo.FactorPush, duo.FactorPhone, duo.FactorSMS} {
 		for i := range devices {
 			d := &devices[i]
@@ -144,12 +144,21 @@ func (m *Menu) names() []string {
 		return m.serviceNames()
 	}
 	names := make([]string, len(m.Choices))
-	count := map[duo.Factor]int{}
 	for i, c := range m.Choices {
-		count[c.Factor]++
-		names[i] = string(c.Factor) + strconv.Itoa(count[c.Factor])
+		names[i] = string(c.Factor) + strconv.Itoa(m.place(i))
 	}
 	return names
+}
+
+// place returns which of the options with the same factor one is: 1, 2 and so on.
+func (m *Menu) place(option int) int {
+	n := 1
+	for _, c := range m.Choices[:option] {
+		if c.Factor == m.Choices[option].Factor {
+			n++
+		}
+	}
+	return n
 }
 
 // serviceNames returns the names behind the numbers. "default" is no option of

@@ -120,16 +120,18 @@ func (e encoding) message(text string) []string {
 // long returns the text of Console.
 func (m *Menu) long() string {
 	var b strings.Builder
+	b.Grow(2 * maxMessage)
 	for _, line := range []string{strings.TrimRight(clean.Text(m.Notice), "\n"), m.codeLine()} {
 		if line != "" {
-			b.WriteString(line + "\n")
+			b.WriteString(line)
+			b.WriteByte('\n')
 		}
 	}
 	if m.Text != "" {
 		b.WriteString(clean.Text(m.Text))
 		return b.String()
 	}
-	b.WriteString(m.title())
+	m.title(&b)
 	if len(m.Choices) == 0 {
 		b.WriteString("\n\n" + m.Texts.Text("menu.passcode") + "\n\n" + m.Texts.Text("menu.passcode.ask"))
 		return b.String()
@@ -138,26 +140,30 @@ func (m *Menu) long() string {
 	if m.NoPasscode {
 		options = "menu.options.only"
 	}
-	b.WriteString("\n\n" + m.Texts.Text(options) + "\n\n")
+	b.WriteString("\n\n")
+	b.WriteString(m.Texts.Text(options))
+	b.WriteString("\n\n")
 	for i := range m.Choices {
 		b.WriteString(strconv.Itoa(i + 1))
 		b.WriteString(". ")
 		m.line(&b, &m.Choices[i])
 		b.WriteByte('\n')
 	}
-	b.WriteString("\n" + m.Texts.Text(options+".ask", strconv.Itoa(len(m.Choices))))
+	b.WriteByte('\n')
+	m.Texts.write(&b, options+".ask", strconv.Itoa(len(m.Choices)))
 	return b.String()
 }
 
-func (m *Menu) title() string {
+func (m *Menu) title(b *strings.Builder) {
 	title := m.Texts.Text("menu.title")
 	if m.Product != "" {
 		title = m.Texts.Text("menu.title.product", clean.Line(m.Product))
 	}
-	if m.Username != "" {
-		title = m.Texts.Text("menu.title.user", title, clean.Line(m.Username))
+	if m.Username == "" {
+		b.WriteString(title)
+		return
 	}
-	return title
+	m.Texts.write(b, "menu.title.user", title, clean.Line(m.Username))
 }
 
 func (m *Menu) shortLine() string {
@@ -186,14 +192,14 @@ func (m *Menu) line(b *strings.Builder, c *Choice) {
 	label := clean.Line(m.Texts.Translate(c.Label))
 	switch {
 	case c.Factor == duo.FactorPush && m.Product != "":
-		b.WriteString(m.Texts.Text("menu.push.product", clean.Line(m.Product), label))
+		m.Texts.write(b, "menu.push.product", clean.Line(m.Product), label)
 	case c.Factor == duo.FactorPush, c.Factor == duo.FactorPhone, c.Factor == duo.FactorSMS:
-		b.WriteString(m.Texts.Text("menu."+string(c.Factor), label))
+		m.Texts.write(b, "menu."+string(c.Factor), label)
 	default:
 		b.WriteString(string(c.Factor) + " " + label)
 	}
 	if c.Factor == duo.FactorSMS && c.NextCode != "" {
-		b.WriteString(m.Texts.Text("menu.sms.next", clean.Line(c.NextCode)))
+		m.Texts.write(b, "menu.sms.next", clean.Line(c.NextCode))
 	}
 }
 

@@ -63,6 +63,22 @@ var defaults = Texts{
 	"login.enter-code":      "Enter %s in Duo Mobile, then press Enter: ",
 	"password.expired":      "Your password has expired. Change it and log in again.",
 	"password.must-change":  "You must change your password before you can log in here.",
+	"password.ask":          "Your password must be changed. Enter a new password: ",
+	"password.ask-again":    "Enter a new password: ",
+	"password.repeat":       "Enter the new password again: ",
+	"password.differs":      "The two passwords are not the same.",
+	"password.refused":      "The new password was refused.",
+	"password.too-short":    "The new password is too short.",
+	"password.too-simple":   "The new password is too simple.",
+	"password.used-before":  "The new password was used before.",
+	"password.too-young":    "Your password was changed too recently to be changed again.",
+	"password.may-not":      "You may not change your password. Please ask your administrator.",
+	"password.length":       "It must have at least %s characters.",
+	"password.complex":      "It must have three of: capital letters, small letters, digits, other characters; and nothing of your name.",
+	"password.history":      "It must not be one of your last %s passwords.",
+	"password.changed":      "Your password has been changed.",
+	"password.not-changed":  "Your password has not been changed. Please log in again, or ask your administrator.",
+	"password.unsure":       "Your password may not have been changed. Please log in again, with the new password or else with the old one.",
 	"account.disabled":      "Your account is disabled.",
 	"account.expired":       "Your account has expired.",
 	"account.hours":         "You may not log in at this time.",
@@ -103,14 +119,24 @@ func (t Texts) Validate() error {
 
 // Text returns the text of an id, with args in place of each %s.
 func (t Texts) Text(id string, args ...string) string {
-	text, ok := t[id]
-	if !ok {
-		text = defaults[id]
-	}
 	if len(args) == 0 {
-		return text
+		return t.text(id)
 	}
 	var b strings.Builder
+	t.write(&b, id, args...)
+	return b.String()
+}
+
+func (t Texts) text(id string) string {
+	if text, ok := t[id]; ok {
+		return text
+	}
+	return defaults[id]
+}
+
+// write writes what Text returns.
+func (t Texts) write(b *strings.Builder, id string, args ...string) {
+	text := t.text(id)
 	for _, arg := range args { // what an argument contains is never replaced
 		before, after, found := strings.Cut(text, "%s")
 		b.WriteString(before)
@@ -120,7 +146,6 @@ func (t Texts) Text(id string, args ...string) string {
 		}
 	}
 	b.WriteString(text)
-	return b.String()
 }
 
 // Translate returns the text in place of a default, as a first factor or a second

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // MessageAuthenticatorPolicy says what a Server does with an Access-Request that
@@ -27,15 +28,23 @@ const (
 
 // Client is a NAS, or a network of them, that may send requests.
 type Client struct {
-	// Name is for logs and events. Empty: the prefix.
+	// Name is for logs and events. Empty: the TLSName, or the prefix.
 	Name string
 
 	// Prefix is the address, or the network, that the requests come from: IPv4
-	// or IPv6. IPv4-mapped IPv6 addresses count as IPv4.
+	// or IPv6. IPv4-mapped IPv6 addresses count as IPv4. With a TLSName, the zero
+	// Prefix is for every address.
 	Prefix netip.Prefix
 
+	// TLSName makes this a client of ServeTLS, and of nothing else: one whose
+	// certificate has this DNS name in its subjectAltName (RFC 9525), such as
+	// "vpn1.example.com". A device that also sends datagrams is two clients with
+	// one Device.
+	TLSName string
+
 	// Secret is the secret shared with these clients (RFC 2865 section 3). It
-	// must not be empty.
+	// must not be empty, but for clients with a TLSName: "radsec" is then meant,
+	// since TLS is what protects (RFC 6614 section 2.3).
 	Secret Secret
 
 	// Device is equal in clients that are one device with several addresses, such
@@ -48,17 +57,40 @@ type Client struct {
 	// 128 bytes, too few for the attack of CVE-2024-3596.
 	Proxy bool
 
-	// MessageAuthenticator says whether requests must be signed.
+	// MessageAuthenticator says whether requests must be signed. Over TLS, the zero
+	// value accepts those that are not.
 	MessageAuthenticator MessageAuthenticatorPolicy
+
+	id string // what ID returns, if it is known already
 }
 
-// String returns the Name, or the Prefix where there is none.
-func (c *Client) String() string {
-	if c.Name != "" {
-		return c.Name
+// ID identifies the device that the client is, or that it belongs to: the Device,
+// or where there is none the TLSName or the Prefix.
+func (c *Client) ID() string {
+	switch {
+	case c.id != "":
+		return c.id
+	case c.Device != "":
+		return c.Device
+	case c.TLSName != "":
+		return c.TLSName
 	}
 	return c.Prefix.String()
 }
+
+// String returns the Name, or where there is none the TLSName or the Prefix.
+func (c *Client) String() string {
+	switch {
+	case c.Name != "":
+		return c.Name
+	case c.TLSName != "":
+		return c.TLSName
+	}
+	return c.Prefix.String()
+}
+
+// defaultTLSSecret is that of RFC 6614 section 2.3.
+const defaultTLSSecret Secret = "radsec"
 
 // ClientSource tells a Server who may send requests. Its method is called for
 // each datagram before anything is known of the sender, by one goroutine for
@@ -73,19 +105,38 @@ type ClientSource interface {
 	Client(source netip.Addr) *Client
 }
 
+// TLSClientSource is the ClientSource that ServeTLS needs. Its second method is
+// called for each connection, and again for each packet, by many goroutines. When
+// it returns nil for a packet, the connection is closed.
+type TLSClientSource interface {
+	ClientSource
+
+	// TLSClient returns the client whose TLSName that is, or nil. The name is in
+	// lower case, and never a wildcard.
+	TLSClient(name string) *Client
+}
+
 // Clients is a ClientSource: a fixed list, of which the longest prefix that
-// holds the sender's address wins. NewClients makes one.
+// holds the sender's address wins. It is a TLSClientSource as well. NewClients
+// makes one.
 type Clients struct {
 	byPrefix map[netip.Prefix]*Client
 	v4, v6   []int // the prefix lengths that occur, longest first
+	byName   map[string]*Client
 }
 
 // NewClients returns the list of the given clients. Its error names every client
-// that has no prefix or no secret, or the prefix of another.
+// that has no prefix or no secret, or the prefix or TLSName of another.
 func NewClients(clients ...Client) (*Clients, error) {
-	list := &Clients{byPrefix: make(map[netip.Prefix]*Client, len(clients))}
+	list := &Clients{byPrefix: make(map[netip.Prefix]*Client, len(clients)), byName: make(map[string]*Client)}
 	var problems []error
 	for _, c := range clients {
+		if c.TLSName != "" {
+			if err := list.addNamed(c); err != nil {
+				problems = append(problems, fmt.Errorf("radius: client %s: %w", &c, err))
+			}
+			continue
+		}
 		prefix, err := unmap(c.Prefix)
 		switch {
 		case err != nil:
@@ -108,11 +159,51 @@ func NewClients(clients ...Client) (*Clients, error) {
 // Format implements fmt.Formatter: with the wrong verb, fmt would look behind
 // the pointers and find the secrets.
 func (l Clients) Format(f fmt.State, _ rune) {
-	_, _ = fmt.Fprintf(f, "radius.Clients(%d)", len(l.byPrefix))
+	_, _ = fmt.Fprintf(f, "radius.Clients(%d)", len(l.byPrefix)+len(l.byName))
 }
+
+// addNamed adds a client with a TLSName.
+func (l *Clients) addNamed(c Client) error {
+	name, ok := hostName(c.TLSName)
+	if !ok {
+		return fmt.Errorf("the TLSName %q is not a DNS name without wildcards", c.TLSName)
+	}
+	if other := l.byName[name]; other != nil {
+		return fmt.Errorf("the TLSName %s belongs to client %s already", name, other)
+	}
+	if c.Prefix.IsValid() {
+		prefix, err := unmap(c.Prefix)
+		if err != nil {
+			return err
+		}
+		c.Prefix = prefix
+	}
+	c.Secret = cmp.Or(c.Secret, defaultTLSSecret)
+	l.byName[name] = &c
+	return nil
+}
+
+// hostName returns a DNS name as it is compared (RFC 9525 section 6.3): in lower
+// case. Other scripts are written as A-labels (xn--...).
+func hostName(name string) (string, bool) {
+	const longest = 253
+	other := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
+	}
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	ok := name != "" && len(name) <= longest && !strings.ContainsFunc(name, other)
+	for label := range strings.SplitSeq(name, ".") {
+		ok = ok && label != ""
+	}
+	return name, ok
+}
+
+// TLSClient implements TLSClientSource.
+func (l *Clients) TLSClient(name string) *Client { return l.byName[name] }
 
 func (l *Clients) add(prefix netip.Prefix, c Client) {
 	c.Prefix = prefix
+	c.id = c.ID()
 	l.byPrefix[prefix] = &c
 	lengths := &l.v6
 	if prefix.Addr().Is4() {

@@ -3,7 +3,6 @@ package radius
 import (
 	"encoding/binary"
 	"hash/maphash"
-	"net/netip"
 	"sync"
 	"time"
 )
@@ -16,10 +15,6 @@ const (
 	// replyOverhead is about what a remembered reply costs beside its bytes.
 	replyOverhead = 128
 
-	// clientReserve is the part of the places in flight that is kept for clients
-	// which hold less than that part.
-	clientReserve = 8
-
 	// chunkBytes is how much memory for replies is taken and given back at once,
 	// where there is enough of it; usualReply is how long the shorter ones are.
 	chunkBytes = 64 << 10
@@ -27,9 +22,10 @@ const (
 )
 
 // requestKey is what makes a request the same request (RFC 5080 section 2.2.2):
-// its source address, a hash of the zone of that, port, Identifier and Request
-// Authenticator. The last belongs to it because proxies have all their users on
-// one address and port, so that Identifiers come back soon.
+// its source address, a hash of the zone of that or the number of the connection,
+// port, Identifier and Request Authenticator. The last belongs to it because
+// proxies have all their users on one address and port, so that Identifiers come
+// back soon.
 type requestKey [16 + 8 + 2 + 1 + 16]byte
 
 // requestState says what is known of a request.
@@ -50,14 +46,13 @@ const (
 // are found by a hash, so that the garbage collector has nothing to do with them
 // and a look-up touches little memory.
 type replyCache struct {
-	maxInFlight int
-	maxBytes    int
-	epoch       time.Time
-	seed        maphash.Seed
+	maxBytes int
+	epoch    time.Time
+	seed     maphash.Seed
 
 	mu       sync.Mutex
 	inFlight map[requestKey]struct{}
-	byClient map[*Client]int  // how many of them
+	held     shares           // by those in flight
 	places   map[uint64]place // by the hash of the key
 	chunks   []*chunk         // oldest first
 	first    uint32           // the number of chunks[0]
@@ -81,15 +76,18 @@ type cachedReply struct {
 
 func newReplyCache(maxInFlight, maxBytes int) *replyCache {
 	return &replyCache{
-		maxInFlight: maxInFlight, maxBytes: maxBytes, epoch: time.Now(), seed: maphash.MakeSeed(),
-		inFlight: make(map[requestKey]struct{}), byClient: make(map[*Client]int), places: make(map[uint64]place),
+		maxBytes: maxBytes, epoch: time.Now(), seed: maphash.MakeSeed(),
+		inFlight: make(map[requestKey]struct{}), held: newShares(maxInFlight), places: make(map[uint64]place),
 	}
 }
 
-func (c *replyCache) key(source netip.AddrPort, w wire) (k requestKey) {
+func (c *replyCache) key(from peer, w wire) (k requestKey) {
+	source := from.addr
 	address := source.Addr().As16()
 	copy(k[:], address[:])
-	if zone := source.Addr().Zone(); zone != "" {
+	if from.conn != nil {
+		binary.NativeEndian.PutUint64(k[16:], from.conn.number)
+	} else if zone := source.Addr().Zone(); zone != "" {
 		binary.NativeEndian.PutUint64(k[16:], maphash.String(c.seed, zone))
 	}
 	binary.NativeEndian.PutUint16(k[24:], source.Port())
@@ -115,20 +113,11 @@ func (c *replyCache) begin(key requestKey, client *Client) (reply []byte, state 
 	if _, ok := c.inFlight[key]; ok {
 		return nil, inFlight
 	}
-	if !c.hasRoom(client) {
+	if !c.held.take(client) {
 		return nil, tooMany
 	}
 	c.inFlight[key] = struct{}{}
-	c.byClient[client]++
 	return nil, fresh
-}
-
-// hasRoom reports whether the client may have one more request in flight. The
-// last places are for clients that hold few, so that no client can keep out the
-// others.
-func (c *replyCache) hasRoom(client *Client) bool {
-	free, reserve := c.maxInFlight-len(c.inFlight), c.maxInFlight/clientReserve
-	return free > reserve || free > 0 && (c.byClient[client] < reserve || reserve == 0)
 }
 
 // store remembers the reply to a request in flight. Over the limit on memory,
@@ -195,9 +184,7 @@ func (c *replyCache) end(key requestKey, client *Client) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.inFlight, key)
-	if c.byClient[client]--; c.byClient[client] == 0 {
-		delete(c.byClient, client)
-	}
+	c.held.give(client)
 }
 
 // waiting returns the number of requests in flight.

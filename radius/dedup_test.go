@@ -16,7 +16,7 @@ import (
 var nas = &Client{Name: "nas"}
 
 func keyFor(a *replyCache, source string, identifier, authenticator byte) requestKey {
-	return a.key(netip.MustParseAddrPort(source), wire{bytes: append([]byte{1, identifier, 0, 20}, make16(authenticator)...)})
+	return a.key(peer{addr: netip.MustParseAddrPort(source)}, wire{bytes: append([]byte{1, identifier, 0, 20}, make16(authenticator)...)})
 }
 
 func make16(b byte) []byte { return append([]byte{b}, make([]byte, 15)...) }

@@ -21,10 +21,12 @@ const (
 	maxUnsignedProxyState = 128
 )
 
-// peer is where a datagram came from, and which address it was sent to.
+// peer is where a packet came from: a datagram and which address it was sent to,
+// or a connection.
 type peer struct {
 	addr netip.AddrPort
 	info packetInfo
+	conn *tlsConn // nil: it was a datagram
 }
 
 // sender sends a reply to a peer.
@@ -32,14 +34,14 @@ type sender interface {
 	send(reply []byte, to peer) error
 }
 
-// dispatcher decides what becomes of each datagram: it finds the client, verifies
+// dispatcher decides what becomes of each packet: it finds the client, verifies
 // the packet, and gives a new request to the handler. It knows no socket.
 type dispatcher struct {
 	server  *Server
 	out     sender
 	local   net.Addr
 	replies *replyCache
-	keys    map[*Client]*key // the secrets; only receive uses it
+	keys    map[*Client]*key // the secrets; only receive uses it, not dispatch
 
 	ctx    context.Context // of all requests
 	cancel context.CancelFunc
@@ -73,36 +75,40 @@ func (d *dispatcher) receive(datagram []byte, from peer) {
 	s := d.server
 	from.addr = netip.AddrPortFrom(from.addr.Addr().Unmap(), from.addr.Port())
 	client := s.Clients.Client(from.addr.Addr())
-	drop := func(reason DropReason) {
-		s.drop(Drop{Reason: reason, Source: from.addr, Client: client, Length: len(datagram)})
-	}
-	if client == nil || client.Secret == "" {
-		drop(DropUnknownClient)
+	if client == nil || client.Secret == "" || client.TLSName != "" {
+		s.drop(Drop{Reason: DropUnknownClient, Source: from.addr, Client: client, Length: len(datagram)})
 		return
 	}
-	w, err := scan(datagram)
+	d.dispatch(datagram, from, client, d.keyOf(client))
+}
+
+// dispatch handles one packet of a client. It returns why, when the packet is
+// dropped, and may be called concurrently.
+func (d *dispatcher) dispatch(packet []byte, from peer, client *Client, k *key) (DropReason, bool) {
+	s := d.server
+	drop := func(reason DropReason) (DropReason, bool) {
+		s.drop(Drop{Reason: reason, Source: from.addr, Client: client, Length: len(packet)})
+		return reason, false
+	}
+	w, err := scan(packet)
 	if err != nil || w.proxyStates > maxProxyStates {
-		drop(DropMalformed)
-		return
+		return drop(DropMalformed)
 	}
 	code := Code(w.bytes[0])
 	if code != CodeAccessRequest && code != CodeStatusServer {
-		drop(DropCode)
-		return
+		return drop(DropCode)
 	}
-	k := d.keyOf(client)
-	if reason, ok := s.verify(w, from.addr, client, k); !ok {
-		drop(reason)
-		return
+	if reason, ok := s.verify(w, from, client, k); !ok {
+		return drop(reason)
 	}
 	if code == CodeStatusServer {
 		d.answerStatus(w, from, k)
-		return
+		return 0, true
 	}
-	id := d.replies.key(from.addr, w)
+	id := d.replies.key(from, w)
 	switch reply, state := d.replies.begin(id, client); state {
 	case tooMany:
-		drop(DropTooManyInFlight)
+		return drop(DropTooManyInFlight)
 	case inFlight:
 		s.joined.Add(1)
 	case replied:
@@ -110,8 +116,11 @@ func (d *dispatcher) receive(datagram []byte, from peer) {
 		d.send(reply, from)
 	case fresh:
 		s.handled.Add(1)
-		d.start(&request{Context: d.ctx, dispatcher: d, peer: from, client: client, key: k, id: id, wire: w.clone()})
+		r := &request{Context: d.ctx, dispatcher: d, peer: from, client: client, key: k, id: id, wire: w}
+		r.wire.bytes = append(r.bytes[:0], w.bytes...) // the datagram's buffer is used again
+		d.start(r)
 	}
+	return 0, true
 }
 
 // keyOf returns the client's secret, ready for use.
@@ -128,7 +137,7 @@ func (d *dispatcher) keyOf(client *Client) *key {
 }
 
 // verify reports whether the packet may be served, or else why not.
-func (s *Server) verify(w wire, source netip.AddrPort, client *Client, k *key) (DropReason, bool) {
+func (s *Server) verify(w wire, from peer, client *Client, k *key) (DropReason, bool) {
 	signed := w.macAt != 0
 	if signed && !w.signed(k, w.authenticator()) {
 		return DropBadMessageAuthenticator, false
@@ -136,13 +145,15 @@ func (s *Server) verify(w wire, source netip.AddrPort, client *Client, k *key) (
 	if Code(w.bytes[0]) == CodeStatusServer { // RFC 5997 section 3
 		return DropNoMessageAuthenticator, signed
 	}
-	switch policy := client.MessageAuthenticator; {
-	case policy == MessageAuthenticatorAuto && !s.permitUnsigned(client, source, signed):
+	switch policy, overTLS := client.MessageAuthenticator, from.conn != nil; {
+	case policy == MessageAuthenticatorAuto && !overTLS && !s.permitUnsigned(client, from.addr, signed):
 		return DropNoLongerSigned, false
 	case signed:
 		return 0, true
 	case policy == MessageAuthenticatorRequired, w.eap: // RFC 3579 section 3.2
 		return DropNoMessageAuthenticator, false
+	case overTLS: // nobody can change it on its way
+		return 0, true
 	case w.proxyStates > maxUnsignedProxyState && !client.Proxy:
 		return DropProxyState, false
 	}
@@ -162,10 +173,14 @@ func (d *dispatcher) answerStatus(w wire, to peer, k *key) {
 
 func (d *dispatcher) send(reply []byte, to peer) {
 	if err := d.out.send(reply, to); err != nil {
-		s := d.server
-		s.writeLog.log(s.logger(), slog.LevelWarn, "radius: a reply could not be sent",
-			slog.String("to", to.addr.String()), slog.Any("error", err))
+		d.notSent(to, err)
 	}
+}
+
+func (d *dispatcher) notSent(to peer, err error) {
+	s := d.server
+	s.writeLog.log(s.logger(), slog.LevelWarn, "radius: a reply could not be sent",
+		slog.String("to", to.addr.String()), slog.Any("error", err))
 }
 
 // start gives the request to an idle goroutine or to a new one.

@@ -194,7 +194,7 @@ func TestTheSignersAreBounded(t *testing.T) {
 	client, k := &Client{Secret: vectorSecret}, newKey(vectorSecret)
 	for i := range maxSigners + 10 {
 		source := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1)
-		_, ok := server.verify(w, source, client, k)
+		_, ok := server.verify(w, peer{addr: source}, client, k)
 		require.True(t, ok)
 	}
 	assert.Len(t, server.signers.devices, maxSigners)
@@ -303,7 +303,7 @@ func TestARequestPrintsNothing(t *testing.T) {
 	client := server.Clients.Client(netip.MustParseAddr("192.0.2.1"))
 	r := &request{Context: socket.ctx, dispatcher: socket.dispatcher, peer: peer{addr: netip.MustParseAddrPort("192.0.2.1:9")},
 		client: client, key: socket.keyOf(client), wire: w}
-	r.wire.parse(&r.packet, r.key.secret)
+	r.wire.parse(&r.packet, r.key.secret, new(room))
 	out := printed(t, r)
 	assert.Contains(t, out, "radius.request(192.0.2.1:9)")
 	for _, hidden := range []string{vectorSecret, "0123456789abcdef"} {

@@ -1,5 +1,5 @@
-// Package radius is the RADIUS transport of radmfa: a UDP server whose handlers
-// may take a minute, and a client.
+// Package radius is the RADIUS transport of radmfa: a server, on UDP and over TLS,
+// whose handlers may take a minute, and a client.
 //
 // Packets, attributes and handlers are those of layeh.com/radius. The transport
 // is not, because a login that waits for a person needs more of it:
@@ -19,11 +19,17 @@
 //     from an unknown sender, or one that does not verify, costs no allocation
 //     and no goroutine.
 //
-// Every datagram that reaches a [Server] is handled (or joined to its twin that
+// [Server.ServeTLS] is RADIUS over TLS (RadSec, RFC 6614, with the rules of
+// draft-ietf-radext-radiusdtls-bis): clients are found by the DNS name in their
+// certificate, and everything above holds for them. There is no RADIUS/1.1, DTLS or
+// pre-shared key.
+//
+// Every packet that reaches a [Server] is handled (or joined to its twin that
 // is being handled), answered by the transport (from memory, or because it is a
 // Status-Server), or passed to OnDrop with the reason: one of the three.
 //
-// An [Exchanger] is the other side: it signs, sends, retransmits and verifies.
+// An [Exchanger] is the other side: it signs, sends, retransmits and verifies. With
+// a [TLSPool] it asks over TLS.
 //
 // Package radius/radiustest holds a NAS and an in-memory network for tests.
 package radius

@@ -6,12 +6,16 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/radmfa/radmfa/internal/clean"
 )
 
-// DropReason says why a datagram was neither handled nor answered.
+// DropReason says why a packet was neither handled nor answered, or a connection
+// refused.
 type DropReason int
 
-// The reasons, in the order in which a datagram is looked at.
+// The reasons, in the order in which a packet is looked at, and then those of
+// connections.
 const (
 	DropUnknownClient           DropReason = iota // no client has that address
 	DropMalformed                                 // not a RADIUS packet
@@ -21,6 +25,9 @@ const (
 	DropProxyState                                // none, and more Proxy-State than any NAS sends
 	DropBadMessageAuthenticator                   // wrong: another shared secret, or forged
 	DropTooManyInFlight                           // the Server's limit is reached, or the client's share of it
+	DropHandshake                                 // a connection that does not prove who it is by TLS
+	DropUnknownName                               // a connection whose certificate names no client
+	DropTooManyConnections                        // the Server's limit is reached, or the client's share of it
 	dropReasons                 = iota
 )
 
@@ -33,6 +40,9 @@ var dropTexts = [dropReasons]struct{ name, hint string }{
 	DropProxyState:              {"Proxy-State in an unsigned request", "let the proxy send a Message-Authenticator, or say that this client is a proxy"},
 	DropBadMessageAuthenticator: {"bad Message-Authenticator", "the shared secret of the NAS differs from the one configured here"},
 	DropTooManyInFlight:         {"too many requests in flight", "logins wait longer than they arrive, or the limit is too low"},
+	DropHandshake:               {"TLS handshake failed", "the client needs a certificate that our CA has issued for clients, and has to trust ours"},
+	DropUnknownName:             {"unknown name in the certificate", "no client is configured with a DNS name of this certificate"},
+	DropTooManyConnections:      {"too many connections", "the client opens connections faster than it uses them, or the limit is too low"},
 }
 
 // String returns the reason in a few words, as it stands in logs.
@@ -43,12 +53,13 @@ func (r DropReason) String() string {
 	return dropTexts[r].name
 }
 
-// Drop is a datagram that was dropped.
+// Drop is a packet that was dropped, or a connection that was refused.
 type Drop struct {
 	Reason DropReason
 	Source netip.AddrPort
 	Client *Client // nil when unknown
-	Length int     // bytes
+	Length int     // bytes; 0 for a connection
+	Err    error   // what is known beyond the reason, of connections; or nil
 }
 
 // Hint returns what can be done about it, in a few words.
@@ -91,7 +102,7 @@ func (l *limiter) log(logger *slog.Logger, level slog.Level, message string, att
 	}
 }
 
-// drop counts, reports and logs a datagram that goes no further.
+// drop counts, reports and logs what goes no further.
 func (s *Server) drop(d Drop) {
 	s.dropped[d.Reason].Add(1)
 	if s.OnDrop != nil {
@@ -109,7 +120,10 @@ func (s *Server) drop(d Drop) {
 	if s.DropHint != nil {
 		hint = s.DropHint(d)
 	}
-	s.logger().LogAttrs(context.Background(), slog.LevelWarn, "radius: dropped: "+d.Reason.String(),
-		slog.String("source", d.Source.String()), slog.String("client", client),
-		slog.Int("length", d.Length), slog.String("hint", hint), slog.Uint64("more_since_last", hidden))
+	attrs := []slog.Attr{slog.String("source", d.Source.String()), slog.String("client", client),
+		slog.Int("length", d.Length), slog.String("hint", hint), slog.Uint64("more_since_last", hidden)}
+	if d.Err != nil {
+		attrs = append(attrs, slog.String("error", clean.Line(d.Err.Error())))
+	}
+	s.logger().LogAttrs(context.Background(), slog.LevelWarn, "radius: dropped: "+d.Reason.String(), attrs...)
 }

@@ -2,11 +2,14 @@ package radius_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log"
 	"net"
 	"net/netip"
+	"os"
 	"time"
 
 	layeh "layeh.com/radius"
@@ -59,6 +62,47 @@ func ExampleServer() {
 	// Access-Accept: Hello, vpn
 	// Access-Reject: Hello, vpn
 	// <nil> true
+}
+
+// RADIUS over TLS beside UDP. Errors of reading the files are left out.
+func ExampleServer_ServeTLS() {
+	clients, err := radius.NewClients(
+		radius.Client{Prefix: netip.MustParsePrefix("192.0.2.7/32"), Secret: "xyzzy5461"},
+		radius.Client{TLSName: "vpn1.example.com"},
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	server := &radius.Server{Clients: clients, Handler: radius.HandlerFunc(accept)}
+
+	certificate, _ := tls.LoadX509KeyPair("radius.pem", "radius.key")
+	authorities, _ := os.ReadFile("devices-ca.pem")
+	config := &tls.Config{Certificates: []tls.Certificate{certificate}, ClientCAs: x509.NewCertPool()}
+	config.ClientCAs.AppendCertsFromPEM(authorities)
+
+	listener, err := net.Listen("tcp", ":2083")
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(server.ServeTLS(listener, config))
+}
+
+// Requests over TLS share a connection to each server.
+func ExampleTLSPool() {
+	certificate, _ := tls.LoadX509KeyPair("proxy.pem", "proxy.key")
+	authorities, _ := os.ReadFile("servers-ca.pem")
+	config := &tls.Config{Certificates: []tls.Certificate{certificate}, RootCAs: x509.NewCertPool()}
+	config.RootCAs.AppendCertsFromPEM(authorities)
+	pool := &radius.TLSPool{Config: config}
+	defer func() { _ = pool.Close() }()
+
+	exchanger := &radius.Exchanger{TLS: pool}
+	request := radius.New(radius.CodeStatusServer, "radsec")
+	reply, err := exchanger.Exchange(context.Background(), request, "radius1.example.com:2083")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(reply.Code)
 }
 
 func ExampleNewClients() {

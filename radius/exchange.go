@@ -23,24 +23,32 @@ const (
 var ErrNoReply = errors.New("radius: no reply")
 
 // Exchanger sends requests and waits for their replies. The zero value is ready
-// and safe for concurrent use. Each request has a socket, so a port, of its own:
-// any number of them may be in flight to one server, and a forger would have to
-// guess the port as well.
+// and safe for concurrent use. Without TLS, each request has a socket, so a port, of
+// its own: any number of them may be in flight to one server, and a forger would
+// have to guess the port as well.
 type Exchanger struct {
 	// Interval is the time between two transmissions of a request, and after
 	// the last. Zero: 2 s.
 	Interval time.Duration
 
-	// Tries is how often a request is sent at most. Zero: 3.
+	// Tries is how often a request is sent at most. Zero: 3. Over TLS nothing is
+	// lost, so a request is sent once, unless its connection breaks: it then is sent
+	// on another, and Interval times Tries is how long its reply is waited for.
 	Tries int
+
+	// TLS sends the requests over TLS (RadSec, RFC 6614), on the connections of this
+	// pool. The secret of requests is then "radsec", unless something else was
+	// agreed. Nil: they are datagrams.
+	TLS *TLSPool
 
 	// UnsignedReplies takes replies without a Message-Authenticator, as
 	// FreeRADIUS before 3.2.5 sends them. Such a reply can be forged by whoever
-	// can change packets on the way (CVE-2024-3596). A wrong one is never taken.
+	// can change packets on the way (CVE-2024-3596), so over TLS they are always
+	// taken. A wrong one is never taken.
 	UnsignedReplies bool
 
-	// Dial opens a connection that keeps the bounds of datagrams. Nil: that of
-	// net.Dialer. The network is "udp".
+	// Dial opens a connection that keeps the bounds of datagrams, or a stream for
+	// TLS. Nil: that of net.Dialer. The network is "udp" or "tcp".
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
@@ -48,7 +56,8 @@ type Exchanger struct {
 // ("192.0.2.1:1812") and returns the reply. It is sent with its Identifier and
 // Authenticator as they are, without any Proxy-State, and with a
 // Message-Authenticator before its other attributes; retransmissions are the
-// same bytes (RFC 5080 section 2.2.1).
+// same bytes (RFC 5080 section 2.2.1). Over TLS the connection gives it another
+// Identifier.
 //
 // Packets that do not verify are ignored, as RFC 2865 section 3 demands. The
 // error is ErrNoReply when tries run out, ctx's when that ends first, and
@@ -67,11 +76,10 @@ func (e *Exchanger) Exchange(ctx context.Context, request *Packet, address strin
 	if err != nil {
 		return nil, err
 	}
-	dial := e.Dial
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
+	if e.TLS != nil {
+		return e.exchangeTLS(ctx, x, address)
 	}
-	conn, err := dial(ctx, "udp", address)
+	conn, err := e.dialer()(ctx, "udp", address)
 	if err != nil {
 		return nil, fmt.Errorf("radius: %w", err)
 	}
@@ -89,6 +97,20 @@ func (e *Exchanger) Exchange(ctx context.Context, request *Packet, address strin
 	return nil, x.noReply(ErrNoReply, address)
 }
 
+func (e *Exchanger) interval() time.Duration {
+	if e.Interval == 0 {
+		return defaultInterval
+	}
+	return e.Interval
+}
+
+func (e *Exchanger) dialer() dialer {
+	if e.Dial == nil {
+		return new(net.Dialer).DialContext
+	}
+	return e.Dial
+}
+
 // sending is one Exchange.
 type sending struct {
 	*Exchanger
@@ -101,11 +123,7 @@ type sending struct {
 
 // try sends the request once and waits for a reply.
 func (x *sending) try(ctx context.Context, conn net.Conn, out []byte) (*Packet, error) {
-	interval := x.Interval
-	if interval == 0 {
-		interval = defaultInterval
-	}
-	end := time.Now().Add(interval)
+	end := time.Now().Add(x.interval())
 	err := conn.SetReadDeadline(end)
 	if ctx.Err() != nil { // it may have ended before the deadline was set
 		return nil, ctx.Err()
@@ -169,7 +187,7 @@ func (x *sending) accept(datagram []byte) (*Packet, error) {
 		return nil, errors.New("a reply came whose Message-Authenticator is wrong")
 	}
 	p := new(Packet)
-	w.clone().parse(p, x.key.secret)
+	w.clone().parse(p, x.key.secret, new(room))
 	return p, nil
 }
 

@@ -41,14 +41,14 @@ func TestNoTypePrintsASecret(t *testing.T) {
 	list, err := NewClients(client)
 	require.NoError(t, err)
 	serving := &Server{Clients: list}
-	socket := serving.newSocket(new(scriptedConn))
-	defer socket.cancel()
-	socket.keyOf(list.Client(netip.MustParseAddr("192.0.2.1")))
-	serving.sockets = map[*udpSocket]struct{}{socket: {}}
+	u := serving.newSocket(new(scriptedConn))
+	defer u.cancel()
+	u.keyOf(list.Client(netip.MustParseAddr("192.0.2.1")))
+	serving.sockets = map[*socket]struct{}{u.socket: {}}
 	for _, v := range []any{
 		client, &client, list, *list,
 		&Server{Clients: list}, serving,
-		Exchanger{}, &Exchanger{},
+		Exchanger{}, &Exchanger{}, Exchanger{TLS: &TLSPool{}}, &TLSPool{},
 		Drop{Client: &client}, &Drop{Client: &client},
 		Stats{},
 	} {

@@ -24,6 +24,8 @@ type request struct {
 
 	// What the handler gets.
 	packet Packet
+	bytes  [256]byte // of the wire, if they fit
+	room   room
 	remote net.UDPAddr
 	ip     [net.IPv6len]byte // of remote
 
@@ -38,6 +40,13 @@ type clientKey struct{}
 func ClientOf(ctx context.Context) *Client {
 	c, _ := ctx.Value(clientKey{}).(*Client)
 	return c
+}
+
+// WithClient returns a context whose ClientOf is c, for tests of handlers and for
+// transports that do all that a Server does: verify and deduplicate requests, copy
+// Proxy-States, and sign, remember and repeat replies.
+func WithClient(ctx context.Context, c *Client) context.Context {
+	return context.WithValue(ctx, clientKey{}, c)
 }
 
 // Value implements context.Context for ClientOf.
@@ -59,8 +68,11 @@ func (r *request) run() {
 	source := r.peer.addr
 	ip, _ := source.Addr().WithZone("").AppendBinary(r.ip[:0]) // never fails
 	r.remote = net.UDPAddr{IP: ip, Port: int(source.Port()), Zone: source.Addr().Zone()}
-	r.wire.parse(&r.packet, r.key.secret)
+	r.wire.parse(&r.packet, r.key.secret, &r.room)
 	in := Request{LocalAddr: r.dispatcher.local, RemoteAddr: &r.remote, Packet: &r.packet}
+	if r.peer.conn != nil {
+		in.RemoteAddr = (*net.TCPAddr)(&r.remote)
+	}
 	defer r.end()
 	r.dispatcher.server.Handler.ServeRADIUS(r, in.WithContext(r))
 }
@@ -100,7 +112,7 @@ func (r *request) Write(p *Packet) error {
 	s := r.dispatcher.server
 	if n := r.dispatcher.replies.store(r.id, b); n > 0 {
 		s.forgotten.Add(uint64(n))
-		s.forgetLog.log(s.logger(), slog.LevelWarn, "radius: replies were forgotten before 30 s had passed: raise AnswerMemory")
+		s.forgetLog.log(s.logger(), slog.LevelWarn, "radius: replies were forgotten before 30 s had passed, and a retransmission is handled anew: the memory for replies is too small for this many")
 	}
 	r.dispatcher.send(b, r.peer)
 	return nil

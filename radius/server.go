@@ -14,18 +14,19 @@ import (
 
 // The documented zero values of a Server.
 const (
-	defaultReadBuffer   = 4 << 20
-	defaultMaxInFlight  = 1 << 16
-	defaultAnswerMemory = 64 << 20
-	shutdownGrace       = time.Second // for cancelled handlers to reply
+	defaultReadBuffer     = 4 << 20
+	defaultMaxInFlight    = 1 << 16
+	defaultAnswerMemory   = 64 << 20
+	defaultMaxConnections = 1 << 10
+	shutdownGrace         = time.Second // for cancelled handlers to reply
 )
 
-// ErrServerClosed is what Serve returns after Shutdown or Close.
+// ErrServerClosed is what Serve and ServeTLS return after Shutdown or Close.
 var ErrServerClosed = errors.New("radius: server closed")
 
-// Server serves Access-Request and Status-Server on UDP. Its fields must not
-// change once it serves. A Server may serve several connections; what it
-// remembers, and the limits on that, are each connection's own.
+// Server serves Access-Request and Status-Server on UDP and over TLS. Its fields
+// must not change once it serves. A Server may serve several sockets; what it
+// remembers, and the limits on that, are each socket's own.
 type Server struct {
 	// Clients says who may send requests. Required.
 	Clients ClientSource
@@ -55,8 +56,14 @@ type Server struct {
 	// which is enough for some 7,600 replies a second.
 	AnswerMemory int
 
+	// MaxConnections is how many connections of ServeTLS may be open, each of which
+	// takes a descriptor and a goroutine. One more is closed at once, and the last
+	// eighth is for clients that hold less than an eighth. Zero: 1,024.
+	MaxConnections int
+
 	// OnDrop is called for each datagram that is dropped, by the goroutine that
-	// reads, so it must be quick. Nil: drops are counted and logged only.
+	// reads, so it must be quick, and for packets and connections of ServeTLS, by
+	// many goroutines. Nil: drops are counted and logged only.
 	OnDrop func(Drop)
 
 	// DropHint returns what the log says can be done about a drop. Nil: Drop.Hint.
@@ -68,7 +75,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	closed  bool
-	sockets map[*udpSocket]struct{}
+	sockets map[*socket]struct{}
 	signers signers
 
 	handled, joined, repeated, statuses, forgotten atomic.Uint64
@@ -77,16 +84,18 @@ type Server struct {
 	readLog, writeLog, forgetLog, panicLog         limiter
 }
 
-// Stats are the counters of a Server since it began, but for InFlight. Each
-// datagram is counted once: as Handled, Joined, Repeated, Statuses or Dropped.
+// Stats are the counters of a Server since it began, but for InFlight and
+// Connections. Each packet is counted once: as Handled, Joined, Repeated, Statuses
+// or Dropped.
 type Stats struct {
-	InFlight  int                   // requests that are in their handlers now
-	Handled   uint64                // requests given to the handler
-	Joined    uint64                // retransmissions of requests in flight
-	Repeated  uint64                // retransmissions answered from memory
-	Statuses  uint64                // Status-Servers answered
-	Dropped   map[DropReason]uint64 // datagrams dropped, every reason
-	Forgotten uint64                // answers forgotten early, for AnswerMemory
+	InFlight    int                   // requests that are in their handlers now
+	Connections int                   // connections of ServeTLS that are open now
+	Handled     uint64                // requests given to the handler
+	Joined      uint64                // retransmissions of requests in flight
+	Repeated    uint64                // retransmissions answered from memory
+	Statuses    uint64                // Status-Servers answered
+	Dropped     map[DropReason]uint64 // packets dropped and connections refused, every reason
+	Forgotten   uint64                // answers forgotten early, for AnswerMemory
 }
 
 // Stats returns the counters. It may be called at any time.
@@ -104,6 +113,9 @@ func (s *Server) Stats() Stats {
 	}
 	for _, socket := range s.running() {
 		stats.InFlight += socket.replies.waiting()
+		if l, ok := socket.transport.(*tlsListener); ok {
+			stats.Connections += len(l.connections())
+		}
 	}
 	return stats
 }
@@ -124,27 +136,38 @@ func (s *Server) Serve(conn net.PacketConn) error {
 		return errors.New("radius: Server needs Clients and a Handler")
 	}
 	socket := s.newSocket(conn)
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
+	if !s.add(socket.socket) {
 		_ = conn.Close()
 		return ErrServerClosed
 	}
-	if s.sockets == nil {
-		s.sockets = make(map[*udpSocket]struct{})
-	}
-	s.sockets[socket] = struct{}{}
-	s.mu.Unlock()
-
 	s.growReadBuffer(conn)
-	err := socket.read()
-	if err != nil { // nothing can be sent any more either
-		socket.cancel()
-		_ = socket.stop(context.Background())
-	}
-	<-socket.done
+	return s.end(socket.socket, socket.read())
+}
+
+// add reports whether the socket may be read, since the server is not closed.
+func (s *Server) add(sock *socket) bool {
 	s.mu.Lock()
-	delete(s.sockets, socket)
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	if s.sockets == nil {
+		s.sockets = make(map[*socket]struct{})
+	}
+	s.sockets[sock] = struct{}{}
+	return true
+}
+
+// end waits for the handlers of a socket of which nothing is read any more. It
+// returns the error of Serve for that of reading.
+func (s *Server) end(sock *socket, err error) error {
+	if err != nil { // nothing can be sent any more either
+		sock.cancel()
+		_ = sock.stop(context.Background())
+	}
+	<-sock.done
+	s.mu.Lock()
+	delete(s.sockets, sock)
 	s.mu.Unlock()
 	if err == nil {
 		err = ErrServerClosed
@@ -177,17 +200,17 @@ func (s *Server) Close() error {
 }
 
 // close makes Serve refuse new connections, and returns those being served.
-func (s *Server) close() []*udpSocket {
+func (s *Server) close() []*socket {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
 	return s.running()
 }
 
-func (s *Server) running() []*udpSocket {
+func (s *Server) running() []*socket {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]*udpSocket, 0, len(s.sockets))
+	list := make([]*socket, 0, len(s.sockets))
 	for socket := range s.sockets {
 		list = append(list, socket)
 	}

@@ -1,13 +1,11 @@
 package radius
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
-	"sync"
 	"time"
 )
 
@@ -23,23 +21,20 @@ const (
 
 // udpSocket reads datagrams for a dispatcher and sends its replies.
 type udpSocket struct {
-	*dispatcher
+	*socket
 	conn packetConn
-
-	stopping chan struct{} // closed when no more is to be read
-	stopOnce sync.Once
-	done     chan struct{} // closed when the connection is closed
 }
 
 func (s *Server) newSocket(conn net.PacketConn) *udpSocket {
-	u := &udpSocket{
-		conn:     newPacketConn(conn),
-		stopping: make(chan struct{}),
-		done:     make(chan struct{}),
-	}
-	u.dispatcher = s.newDispatcher(conn.LocalAddr(), u.conn)
+	u := &udpSocket{conn: newPacketConn(conn)}
+	u.socket = newSocket(s.newDispatcher(conn.LocalAddr(), u.conn), u)
 	return u
 }
+
+// wake wakes read. An error means that it is awake already.
+func (u *udpSocket) wake() { _ = u.conn.SetReadDeadline(time.Unix(1, 0)) }
+
+func (u *udpSocket) close() { _ = u.conn.Close() }
 
 // read takes datagrams until the socket is to stop (nil) or cannot be read any
 // more.
@@ -52,10 +47,8 @@ func (u *udpSocket) read() error {
 		if err == nil {
 			u.receive(buffer[:n], from)
 		}
-		select {
-		case <-u.stopping:
+		if u.isStopping() {
 			return nil
-		default:
 		}
 		if err == nil {
 			continue
@@ -72,41 +65,6 @@ func (u *udpSocket) read() error {
 		u.server.readLog.log(u.server.logger(), slog.LevelWarn, "radius: reading failed, trying again", slog.Any("error", err))
 		time.Sleep(readPause)
 	}
-}
-
-// stop ends the socket: no more is read, handlers may finish until ctx ends. The
-// error is ctx's, when some had not.
-func (u *udpSocket) stop(ctx context.Context) (err error) {
-	u.stopOnce.Do(func() {
-		close(u.stopping)
-		// Wakes read; an error means that it is awake already.
-		_ = u.conn.SetReadDeadline(time.Unix(1, 0))
-		go u.finish()
-	})
-	select {
-	case <-u.done:
-		return nil
-	case <-ctx.Done():
-	}
-	if u.replies.waiting() > 0 {
-		err = ctx.Err()
-	}
-	u.cancel()
-	select {
-	case <-u.done:
-	case <-time.After(shutdownGrace):
-		_ = u.conn.Close()
-	}
-	return err
-}
-
-// finish closes the connection once nothing is read any more and every handler
-// has returned.
-func (u *udpSocket) finish() {
-	u.running.Wait()
-	u.cancel()
-	_ = u.conn.Close()
-	close(u.done)
 }
 
 // packetConn reads and writes datagrams with peers as values, where

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"layeh.com/radius"
 )
@@ -76,20 +77,26 @@ func (w wire) clone() wire {
 	return w
 }
 
-// parse fills in p, whose attributes are parts of w. Layeh's Parse would
-// allocate twice for each attribute.
-func (w wire) parse(p *Packet, secret []byte) {
+// room is for the attributes of a packet. All but some packets fit.
+type room struct {
+	avps [12]AVP
+	list [12]*AVP
+}
+
+// parse fills in p, whose attributes are parts of w. Layeh's Parse would allocate
+// twice for each attribute.
+func (w wire) parse(p *Packet, secret []byte, r *room) {
 	p.Code = Code(w.bytes[0])
 	p.Identifier = w.bytes[1]
 	p.Authenticator = w.authenticator()
 	p.Secret = secret
-	slab := make([]AVP, w.attrs)
-	p.Attributes = make(Attributes, w.attrs)
+	avps := slices.Grow(r.avps[:0], w.attrs)[:w.attrs]
+	p.Attributes = slices.Grow(Attributes(r.list[:0]), w.attrs)[:w.attrs]
 	rest := w.bytes[headerLength:]
-	for i := range slab {
+	for i := range avps {
 		size := int(rest[1])
-		slab[i] = AVP{Type: Type(rest[0]), Attribute: rest[2:size:size]}
-		p.Attributes[i] = &slab[i]
+		avps[i] = AVP{Type: Type(rest[0]), Attribute: rest[2:size:size]}
+		p.Attributes[i] = &avps[i]
 		rest = rest[size:]
 	}
 }
@@ -123,21 +130,16 @@ func encode(b []byte, p *Packet, identifier byte, authenticator [16]byte, reques
 	b = append(b, authenticator[:]...)
 	b = append(b, typeMessageAuthenticator, 2+macLength)
 	b = append(b, zeros[:]...)
+	if err := fits(p, request.proxyStates); err != nil {
+		return b, err
+	}
 	for _, a := range p.Attributes {
-		if own(a.Type) {
-			continue
+		if !own(a.Type) {
+			b = append(b, byte(a.Type), byte(2+len(a.Attribute)))
+			b = append(b, a.Attribute...)
 		}
-		if a.Type < 1 || a.Type > 255 || len(a.Attribute) > 253 {
-			return b, fmt.Errorf("radius: attribute %d of %d bytes cannot be sent: types are 1 to 255, values have at most 253 bytes",
-				a.Type, len(a.Attribute))
-		}
-		b = append(b, byte(a.Type), byte(2+len(a.Attribute)))
-		b = append(b, a.Attribute...)
 	}
 	b = request.appendProxyStates(b)
-	if len(b) > radius.MaxPacketLength {
-		return b, fmt.Errorf("%w: %d bytes", ErrTooLong, len(b))
-	}
 	binary.BigEndian.PutUint16(b[2:4], uint16(len(b)))
 	return b, nil
 }

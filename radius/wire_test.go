@@ -78,7 +78,7 @@ func TestVectorsOfRFC2865(t *testing.T) {
 		t.Run(x.section, func(t *testing.T) {
 			var p Packet
 			request := scanned(t, unhex(t, x.request))
-			request.parse(&p, []byte(vectorSecret))
+			request.parse(&p, []byte(vectorSecret), new(room))
 			assert.Equal(t, CodeAccessRequest, p.Code)
 			assert.Equal(t, x.name, rfc2865.UserName_GetString(&p))
 			assert.Equal(t, x.password, rfc2865.UserPassword_GetString(&p))
@@ -86,7 +86,7 @@ func TestVectorsOfRFC2865(t *testing.T) {
 
 			var q Packet
 			answer := scanned(t, unhex(t, x.reply))
-			answer.parse(&q, []byte(vectorSecret))
+			answer.parse(&q, []byte(vectorSecret), new(room))
 			assert.Equal(t, x.code, q.Code)
 			assert.Equal(t, x.message, rfc2865.ReplyMessage_GetString(&q))
 			assert.True(t, answer.authentic(newKey(vectorSecret), request.authenticator()))
@@ -249,7 +249,7 @@ func FuzzScan(f *testing.F) {
 		}
 		require.NoError(t, wantErr)
 		var p Packet
-		w.parse(&p, []byte(vectorSecret))
+		w.parse(&p, []byte(vectorSecret), new(room))
 		for _, a := range p.Attributes {
 			if len(a.Attribute) == 0 {
 				a.Attribute = nil // as layeh has it

@@ -38,7 +38,7 @@ func check(ctx context.Context, path string, stdout io.Writer) int {
 		for _, f := range findings {
 			if f.err != nil {
 				status = exitFailed
-				_, _ = fmt.Fprintf(stdout, "  FAILED  %s: %v\n", f.text, f.err)
+				_, _ = fmt.Fprintf(stdout, "  FAILED  %s: %s\n", f.text, unprefixed(f.err, f.said))
 			} else {
 				_, _ = fmt.Fprintf(stdout, "  ok      %s\n", f.text)
 			}
@@ -64,7 +64,7 @@ func (i *instance) checkService(ctx context.Context) []finding {
 	service := "service " + i.section.APIHost()
 	theirs, err := i.service.Ping(ctx)
 	if err != nil {
-		return []finding{{service + ": ping", err}}
+		return []finding{{text: service + ": ping", said: "ping", err: i.service.words.err(err)}}
 	}
 	findings := []finding{{text: service + ": ping answered"}}
 	offset := time.Until(theirs).Round(time.Second)
@@ -74,7 +74,7 @@ func (i *instance) checkService(ctx context.Context) []finding {
 	}
 	findings = append(findings, clock)
 	if _, err := i.service.Check(ctx); err != nil {
-		return append(findings, finding{service + ": check of the keys", err})
+		return append(findings, finding{text: service + ": check of the keys", said: "check", err: i.service.words.err(err)})
 	}
 	return append(findings, finding{text: service + ": the keys are right"})
 }

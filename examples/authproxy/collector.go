@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/radmfa/radmfa/radius"
 )
 
 // collector collects what others count, when it is asked for.
@@ -14,12 +15,13 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	requestsDesc = desc("authproxy_requests_total", "Datagrams that were handled, joined to a request in flight, repeated from memory, or Status-Server.", "section", "listener", "how")
-	droppedDesc  = desc("authproxy_dropped_total", "Datagrams that were dropped, by reason.", "section", "listener", "reason")
-	waitingDesc  = desc("authproxy_waiting_logins", "Access-Requests that wait for a reply now.", "section", "listener")
-	checkedDesc  = desc("authproxy_health_checks_total", "Access-Requests by the users of health_username_N, rejected at once.", "section", "listener")
-	openDesc     = desc("authproxy_open_challenges", "Challenges that are kept until they are answered or expire.", "section")
-	roomDesc     = desc("authproxy_open_challenges_limit", "How many challenges there is room for.", "section")
+	requestsDesc    = desc("authproxy_requests_total", "Packets that were handled, joined to a request in flight, repeated from memory, or Status-Server.", "section", "listener", "how")
+	droppedDesc     = desc("authproxy_dropped_total", "Packets that were dropped and connections that were refused, by reason.", "section", "listener", "reason")
+	waitingDesc     = desc("authproxy_waiting_logins", "Access-Requests that wait for a reply now.", "section", "listener")
+	connectionsDesc = desc("authproxy_tls_connections", "Connections of devices over TLS that are open now.", "section", "listener")
+	checkedDesc     = desc("authproxy_health_checks_total", "Access-Requests by the users of health_username_N, rejected at once.", "section", "listener")
+	openDesc        = desc("authproxy_open_challenges", "Challenges that are kept until they are answered or expire.", "section")
+	roomDesc        = desc("authproxy_open_challenges_limit", "How many challenges there is room for.", "section")
 
 	upDesc        = desc("authproxy_up", "Whether a peer answered last, and did not refuse.", "section", "peer")
 	conditionDesc = desc("authproxy_peer_condition", "1 for what is known of a peer: up, down, refusing or unknown.", "section", "peer", "condition")
@@ -37,7 +39,7 @@ var (
 // Describe implements prometheus.Collector.
 func (collector) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		requestsDesc, droppedDesc, waitingDesc, checkedDesc, openDesc, roomDesc, upDesc, conditionDesc, refusalDesc, clockDesc,
+		requestsDesc, droppedDesc, waitingDesc, connectionsDesc, checkedDesc, openDesc, roomDesc, upDesc, conditionDesc, refusalDesc, clockDesc,
 		serverDesc, failuresDesc, connectionDesc, lostDesc, writingDesc,
 	} {
 		descs <- d
@@ -76,15 +78,21 @@ func (c collector) Collect(metrics chan<- prometheus.Metric) {
 }
 
 func (c collected) listener(l *listener, section string) {
-	stats := l.server.Stats()
+	for _, e := range l.endpoints() {
+		c.endpoint(e.server.Stats(), section, e.label)
+	}
+	c.counter(checkedDesc, l.checked.Load(), section, l.key)
+}
+
+func (c collected) endpoint(stats radius.Stats, section, listener string) {
 	for how, n := range map[string]uint64{"handled": stats.Handled, "joined": stats.Joined, "repeated": stats.Repeated, "status": stats.Statuses} {
-		c.counter(requestsDesc, n, section, l.addr, how)
+		c.counter(requestsDesc, n, section, listener, how)
 	}
 	for reason, n := range stats.Dropped {
-		c.counter(droppedDesc, n, section, l.addr, label(reason.String()))
+		c.counter(droppedDesc, n, section, listener, label(reason.String()))
 	}
-	c.gauge(waitingDesc, float64(stats.InFlight), section, l.addr)
-	c.counter(checkedDesc, l.checked.Load(), section, l.addr)
+	c.gauge(waitingDesc, float64(stats.InFlight), section, listener)
+	c.gauge(connectionsDesc, float64(stats.Connections), section, listener)
 }
 
 func (c collected) instance(i *instance) {

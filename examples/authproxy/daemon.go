@@ -14,6 +14,7 @@ import (
 	"github.com/radmfa/radmfa"
 	"github.com/radmfa/radmfa/challenge"
 	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
+	"github.com/radmfa/radmfa/examples/authproxy/internal/status"
 	"github.com/radmfa/radmfa/radius"
 )
 
@@ -22,7 +23,9 @@ type daemon struct {
 	path     string
 	stdout   io.Writer
 	metrics  *metrics
+	recorder *status.Recorder
 	peers    peers
+	stale    bool // the last reload failed
 	stopping atomic.Bool
 	failed   chan error     // a listener that cannot go on
 	running  sync.WaitGroup // listeners, and instances that are replaced
@@ -33,7 +36,10 @@ type daemon struct {
 	file      *config.File
 	logs      *logs
 	web       *web
-	listeners map[string]*listener // by configured address
+	page      *window
+	socket    *window
+	reloaded  *status.Reload       // nil: not yet
+	listeners map[string]*listener // by key
 	// stores keep the challenges of a section over reloads.
 	stores map[string]*challenge.MemoryStore
 }
@@ -43,6 +49,7 @@ func newDaemon(path string, stdout io.Writer) *daemon {
 		path:      path,
 		stdout:    &serialWriter{w: stdout},
 		metrics:   newMetrics(),
+		recorder:  &status.Recorder{},
 		failed:    make(chan error, 1),
 		listeners: map[string]*listener{},
 		stores:    map[string]*challenge.MemoryStore{},
@@ -76,10 +83,13 @@ func (d *daemon) spools() []*spool {
 // plan is a configuration that can be put to work at once.
 type plan struct {
 	file      *config.File
-	logs      *logs // the running ones where [main] is unchanged
-	instances map[string]*instance
+	logs      *logs                     // the running ones where [main] is unchanged
+	instances map[string]*instance      // these, and the next two, by the key of the listener
 	conns     map[string]net.PacketConn // of the addresses that are new
+	streams   map[string]net.Listener   // the same for TLS
 	web       *web                      // the running one where its address is unchanged
+	page      *window                   // as web
+	socket    *window                   // as web
 	built     []*instance
 }
 
@@ -90,7 +100,7 @@ func (d *daemon) load() error {
 	if err != nil {
 		return err
 	}
-	p := &plan{file: file, instances: map[string]*instance{}, conns: map[string]net.PacketConn{}}
+	p := &plan{file: file, instances: map[string]*instance{}, conns: map[string]net.PacketConn{}, streams: map[string]net.Listener{}}
 	if err := d.prepare(p); err != nil {
 		d.discard(p)
 		return err
@@ -111,23 +121,37 @@ func (d *daemon) prepare(p *plan) (err error) {
 	if err := d.build(p, sameMain); err != nil {
 		return err
 	}
-	return errors.Join(d.listen(p), d.listenWeb(p))
+	return errors.Join(d.listen(p), d.listenWeb(p), d.listenStatus(p))
 }
 
 // listen opens the sockets that are new, and tells of all that cannot be.
 func (d *daemon) listen(p *plan) error {
 	var problems config.Problems
 	for _, s := range p.file.Servers {
-		addr := s.Listen(p.file.Main)
-		if d.listeners[addr] != nil {
-			continue
+		key, l := listenerKey(s, p.file.Main), d.listeners[listenerKey(s, p.file.Main)]
+		udp, tls := s.Listens(p.file.Main)
+		problem := func(key string, err error, text string) {
+			if errors.Is(err, syscall.EADDRNOTAVAIL) {
+				key = "interface"
+			}
+			problems = append(problems, config.Problem{File: p.file.Path, Line: s.LineOf(key), Section: s.Name, Key: key, Text: text})
 		}
-		conn, err := net.ListenPacket("udp", addr)
-		if err != nil {
-			problems = append(problems, config.Problem{File: p.file.Path, Line: s.Line, Section: s.Name, Text: d.explain(addr, err)})
-			continue
+		if udp != "" && l == nil {
+			conn, err := net.ListenPacket("udp", udp)
+			if err == nil {
+				p.conns[key] = conn
+			} else {
+				problem("port", err, d.explain(udp, err, func(l *listener) string { return l.udp.addr }))
+			}
 		}
-		p.conns[addr] = conn
+		if tls != "" && (l == nil || l.tlsAddr() != tls) {
+			stream, err := net.Listen("tcp", tls)
+			if err == nil {
+				p.streams[key] = stream
+			} else {
+				problem("radsec_port", err, d.explain(tls, err, (*listener).tlsAddr))
+			}
+		}
 	}
 	if len(problems) > 0 {
 		return problems
@@ -141,10 +165,14 @@ func (d *daemon) listenWeb(p *plan) (err error) {
 	if d.web != nil && d.web.addr == addr {
 		return nil
 	}
-	if p.web, err = listenWeb(addr); err != nil && d.web != nil && samePort(addr, d.web.addr) {
-		return fmt.Errorf("%w: this process listens on %s; another address with the same port takes a restart", err, d.web.addr)
+	if p.web, err = listenWeb(addr); err == nil {
+		return nil
 	}
-	return err
+	hint := socketHint(addr, err)
+	if d.web != nil && samePort(addr, d.web.addr) {
+		hint = fmt.Sprintf("this process listens on %s; another address with the same port takes a restart", d.web.addr)
+	}
+	return mainProblem(p.file, "metrics_address", withHint(err, hint))
 }
 
 // build makes the instances. A section that says the same as before keeps its
@@ -152,9 +180,9 @@ func (d *daemon) listenWeb(p *plan) (err error) {
 func (d *daemon) build(p *plan, sameMain bool) error {
 	var changed []*config.Section
 	for _, s := range p.file.Servers {
-		addr := s.Listen(p.file.Main)
-		if l := d.listeners[addr]; sameMain && l != nil && l.instance().section.Equal(s) {
-			p.instances[addr] = l.instance()
+		key := listenerKey(s, p.file.Main)
+		if l := d.listeners[key]; sameMain && l != nil && l.instance().section.Equal(s) {
+			p.instances[key] = l.instance()
 			continue
 		}
 		changed = append(changed, s)
@@ -164,23 +192,20 @@ func (d *daemon) build(p *plan, sameMain bool) error {
 	var err error
 	p.built, err = buildAll(&file, d.surroundings(p.logs))
 	for _, i := range p.built {
-		p.instances[i.section.Listen(p.file.Main)] = i
+		p.instances[listenerKey(i.section, p.file.Main)] = i
 	}
 	return err
 }
 
 // explain says what is in the way of a new socket. Of this process it is the old
 // one of the same port, which is open until its requests have ended.
-func (d *daemon) explain(addr string, err error) string {
-	for old := range d.listeners {
-		if samePort(addr, old) {
+func (d *daemon) explain(addr string, err error, addrOf func(*listener) string) string {
+	for _, l := range d.listeners {
+		if old := addrOf(l); old != "" && samePort(addr, old) {
 			return fmt.Sprintf("%v: this process listens on %s; a change of interface takes a restart", err, old)
 		}
 	}
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Sprintf("%v: stop the program that holds the port, such as the replaced proxy, or set another port", err)
-	}
-	return err.Error()
+	return withHint(err, socketHint(addr, err))
 }
 
 func samePort(a, b string) bool {
@@ -194,10 +219,14 @@ func (d *daemon) discard(p *plan) {
 	for _, conn := range p.conns {
 		_ = conn.Close()
 	}
+	for _, stream := range p.streams {
+		_ = stream.Close()
+	}
 	closeAll(p.built)
 	if p.web != d.web {
 		p.web.close()
 	}
+	d.discardStatus(p)
 	if p.logs != nil && p.logs != d.logs {
 		_ = p.logs.close()
 	}
@@ -211,21 +240,28 @@ func (d *daemon) apply(p *plan) {
 	d.mu.Lock()
 	d.file, d.logs, d.web = p.file, p.logs, p.web
 	d.forget()
-	for addr, l := range d.listeners {
-		i := p.instances[addr]
+	for key, l := range d.listeners {
+		i := p.instances[key]
 		if i == nil {
-			delete(d.listeners, addr)
+			delete(d.listeners, key)
 			retire = append(retire, func() { l.close(d.stopped) })
 		} else if l.instance() != i {
-			retire = append(retire, l.replace(i).close)
+			old := l.replace(i)
+			d.recorder.Forgive(i.section.Name)
+			oldTLS := d.changeTLS(l, p.streams[key])
+			retire = append(retire, func() {
+				oldTLS.shutdown(d.stopped)
+				old.close()
+			})
 		}
 	}
-	for addr, conn := range p.conns {
-		l := newListener(addr, p.instances[addr], d.logs.Logger, d.metrics.responded)
-		d.listeners[addr] = l
-		d.serve(l, conn)
+	for key, i := range p.instances {
+		if d.listeners[key] == nil {
+			d.open(key, i, p)
+		}
 	}
 	d.mu.Unlock()
+	d.showStatus(p)
 	if oldWeb != p.web {
 		oldWeb.close()
 		if p.web != nil {
@@ -238,13 +274,40 @@ func (d *daemon) apply(p *plan) {
 	d.running.Go(func() { finish(retire, oldLogs) })
 }
 
-// serve reads from conn in a goroutine of its own.
-func (d *daemon) serve(l *listener, conn net.PacketConn) {
-	d.logs.Info("listening", "address", conn.LocalAddr().String(), "section", l.instance().section.Name)
+// open makes a listener serve on the new sockets of a plan.
+func (d *daemon) open(key string, i *instance, p *plan) {
+	l := &listener{key: key, current: i, responded: d.metrics.responded}
+	d.listeners[key] = l
+	if conn := p.conns[key]; conn != nil {
+		l.udp = l.newEndpoint(key, key, d.logs.Logger, d.dropped(l))
+		d.serve(l, l.udp, conn.LocalAddr(), func() error { return l.udp.server.Serve(conn) })
+	}
+	d.changeTLS(l, p.streams[key])
+}
+
+// changeTLS makes a listener serve TLS on a new socket, if there is one, and returns
+// the one that it serves no more.
+func (d *daemon) changeTLS(l *listener, stream net.Listener) (old endpoint) {
+	_, addr := l.instance().section.Listens(d.file.Main)
+	if addr == l.tlsAddr() {
+		return endpoint{}
+	}
+	if stream == nil { // there is to be none
+		return l.setTLS(endpoint{})
+	}
+	e := l.newEndpoint(addr, tlsLabel(addr), d.logs.Logger, d.dropped(l))
+	old = l.setTLS(e)
+	d.serve(l, e, stream.Addr(), func() error { return e.server.ServeTLS(stream, l.tlsConfig()) })
+	return old
+}
+
+// serve serves a socket in a goroutine of its own.
+func (d *daemon) serve(l *listener, e endpoint, addr net.Addr, serve func() error) {
+	d.logs.Info("listening", "address", addr.String(), "network", addr.Network(), "section", l.instance().section.Name)
 	d.running.Go(func() {
-		if err := l.server.Serve(conn); !errors.Is(err, radius.ErrServerClosed) {
+		if err := serve(); !errors.Is(err, radius.ErrServerClosed) {
 			select {
-			case d.failed <- fmt.Errorf("%s: %w", l.addr, err):
+			case d.failed <- fmt.Errorf("%s: %w", e.label, err):
 			default: // another listener has failed before
 			}
 		}
@@ -259,6 +322,7 @@ func (d *daemon) forget() {
 	}
 	maps.DeleteFunc(d.stores, func(section string, _ *challenge.MemoryStore) bool { return !sections[section] })
 	d.metrics.keep(sections)
+	d.recorder.Keep(sections)
 	d.peers.keep(sections)
 }
 
@@ -283,7 +347,7 @@ func (d *daemon) surroundings(l *logs) surroundings {
 		observe: func(section string, e radmfa.Event) {
 			d.metrics.observe(section, e)
 			name, r := seen(e)
-			if before, changed := d.peers.note(section, name, r); changed {
+			if before, changed := d.notePeer(section, name, r); changed {
 				tell(l.With("section", section), name, before, r, false)
 			}
 			if l.events == nil {
@@ -293,7 +357,8 @@ func (d *daemon) surroundings(l *logs) surroundings {
 				l.Error("an authentication event is not written", "error", err)
 			}
 		},
-		certificate: d.metrics.showed,
+		record:      d.record,
+		certificate: d.showed,
 		outage:      d.metrics.outOfReach,
 	}
 }
@@ -322,6 +387,8 @@ func (d *daemon) shutdown(ctx context.Context) {
 	}
 	wg.Wait()
 	d.web.close()
+	d.page.close()
+	d.socket.close()
 	d.running.Wait()
 	d.stop()
 	d.logs.Info("stopped")

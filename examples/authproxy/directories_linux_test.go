@@ -17,6 +17,7 @@ import (
 	"github.com/radmfa/radmfa/duo/duotest"
 	"github.com/radmfa/radmfa/internal/freeradiustest"
 	"github.com/radmfa/radmfa/internal/ldaptest"
+	"github.com/radmfa/radmfa/primary/ldapauth/ldapauthtest"
 )
 
 // directoryUsers are known to the service.
@@ -67,6 +68,23 @@ func TestOpenLDAPIsTheFirstFactor(t *testing.T) {
 	assert.True(t, p.login(nas, "jdoe", "jdoe-pw", "1").Accepted())
 }
 
+func TestUsersChangeTheirPasswords(t *testing.T) {
+	slapd := ldaptest.StartSlapd(t, nil)
+	l := newLab(t, map[string]*duotest.User{"change1": {}})
+	may, mayNot := freePort(t), freePort(t)
+	p := l.run(mainSection + l.slapdClient(slapd, "starttls", "password_change=true") +
+		strings.Replace(l.slapdClient(slapd, "starttls"), "[ad_client]", "[ad_client2]", 1) +
+		l.section("radius_server_challenge", may, "client=ad_client") +
+		l.section("radius_server_challenge2", mayNot, "client=ad_client2"))
+	assert.Equal(t, "Access-Reject: You must change your password before you can log in here.", p.login(nas(mayNot), "change1", "change1-pw").String())
+	reply := p.login(nas(may), "change1", "change1-pw", "1", "short", "short")
+	assert.Equal(t, "The new password is too short.\nIt must have at least 8 characters.\n"+
+		"It must not be one of your last 3 passwords.\nEnter a new password: ", reply.Message())
+	assert.True(t, p.login(nas(may), "change1", "change1-pw", "1", "a new horse", "a new horse").Accepted())
+	assert.True(t, p.login(nas(mayNot), "change1", "a new horse", "1").Accepted())
+	assert.True(t, p.login(nas(may), "change1", "change1-pw").Rejected())
+}
+
 func TestCheckTellsWhatWorksAndWhatDoesNot(t *testing.T) {
 	slapd, upstream := ldaptest.StartSlapd(t, nil), freeradiustest.Start(t, freeradiustest.Config{})
 	l := newLab(t, directoryUsers())
@@ -87,7 +105,7 @@ func TestCheckTellsWhatWorksAndWhatDoesNot(t *testing.T) {
 	l.write("authproxy.cfg", strings.NewReplacer("=svc-pw", "=wrong-pw", "\nsecret=", "\nsecret=other-").Replace(good))
 	status, out = call("check", "-config", path)
 	assert.Equal(t, exitFailed, status)
-	assert.Regexp(t, `(?m)^  FAILED  first factor: `+slapd.TLSAddr+`; connected with LDAPS: bind as the service account "cn=svc-radius,.*Invalid Credentials`, out)
+	assert.Regexp(t, `(?m)^  FAILED  first factor: `+slapd.TLSAddr+`; connected with LDAPS: bind as the service account "cn=svc-radius,.*Invalid Credentials.*: check bind_dn \(line \d+\) and service_account_password \(line \d+\)$`, out)
 	assert.Regexp(t, `(?m)^  FAILED  first factor: `+upstream.Addr+`: .*secret`, out)
 	assert.Equal(t, 2, strings.Count(out, "FAILED"), out)
 	assert.Equal(t, 2, strings.Count(seconds.ReplaceAllString(out, "differ by seconds"), rest), "the service is checked all the same")
@@ -154,10 +172,10 @@ func TestActiveDirectoryIsTheFirstFactor(t *testing.T) {
 // transport.
 func TestTheFileOfTheDocumentationBindsByNTLM(t *testing.T) {
 	const base = "cn=Users,dc=example,dc=com"
-	account := func(name, password string) ldaptest.Entry {
-		return ldaptest.Entry{DN: "cn=" + name + "," + base, Password: password, Attributes: map[string][]string{"sAMAccountName": {name}, "objectClass": {"user"}}}
+	account := func(name, password string) ldapauthtest.Entry {
+		return ldapauthtest.Entry{DN: "cn=" + name + "," + base, Password: password, Attributes: map[string][]string{"sAMAccountName": {name}, "objectClass": {"user"}}}
 	}
-	dc := &ldaptest.Fake{NTLM: true, Entries: []ldaptest.Entry{
+	dc := &ldapauthtest.Directory{OnNTLM: func(_, _, _ string) {}, Entries: []ldapauthtest.Entry{
 		{DN: base, Attributes: map[string][]string{"objectClass": {"container"}}},
 		account("duoservice", "password1"), account("jdoe", "jdoe-pw"),
 	}}

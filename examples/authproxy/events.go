@@ -32,6 +32,7 @@ type authEvent struct {
 	TxID       string        `json:"txid,omitempty"`
 	Millis     int64         `json:"duration_ms"`
 	FailedOpen bool          `json:"failed_open,omitempty"`
+	Fallback   bool          `json:"fallback,omitempty"`
 	Repeated   bool          `json:"repeated,omitempty"`
 }
 
@@ -43,7 +44,7 @@ func writeEvent(w io.Writer, section string, e radmfa.Event) error {
 		Time: e.Time.UTC(), Type: "authentication", LoginID: e.LoginID, Section: section, Stage: e.Stage, Result: e.Result,
 		Username: e.Username, NASIP: addrText(e.NAS), ClientIP: addrText(e.ClientIP), Factor: string(e.Factor),
 		Cause: e.Cause, Reason: e.Reason, Status: e.Status, StatusMsg: e.StatusMessage, TxID: e.TxID, Millis: e.Duration.Milliseconds(),
-		FailedOpen: e.FailedOpen, Repeated: e.Repeated,
+		FailedOpen: e.FailedOpen, Fallback: e.Fallback, Repeated: e.Repeated,
 	}
 	// A challenge is a menu, perhaps with a code to type on the phone; and whoever
 	// has the address of an enrollment can enroll in the user's place.

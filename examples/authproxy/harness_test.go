@@ -49,7 +49,7 @@ func program(t *testing.T) string {
 		if binary.dir, binary.err = os.MkdirTemp("", "authproxy"); binary.err != nil { //nolint:usetesting // it outlives this test
 			return
 		}
-		args := []string{"build", "-ldflags", "-X main.version=v1.2.3-test", "-o", binary.dir + string(filepath.Separator)}
+		args := []string{"build", "-ldflags", "-X main.version=v1.2.3-test -X main.commit=0123456789abcdef+dirty", "-o", binary.dir + string(filepath.Separator)}
 		if raceDetector {
 			args = append(args, "-race")
 		}

@@ -30,7 +30,8 @@ type instance struct {
 	section *config.Section
 	server  *radmfa.Server
 	clients *radius.Clients
-	service *duo.Client
+	tls     *tls.Config // for devices over TLS, or nil
+	service tracedService
 	first   firstFactor
 	health  []string          // users of health checks
 	redis   *redisstore.Store // nil: challenges stay in this process
@@ -46,6 +47,8 @@ type surroundings struct {
 	store  func(section string) challenge.Shared
 	// observe is told each event of a section.
 	observe func(section string, e radmfa.Event)
+	// record is told it too, for those who ask for the state.
+	record func(s *config.Section, e radmfa.Event)
 	// certificate is told the certificate that somebody showed: "service" or
 	// "first_factor".
 	certificate func(section, peer string, state tls.ConnectionState)
@@ -59,6 +62,7 @@ func discard() surroundings {
 		logger:      slog.New(slog.DiscardHandler),
 		store:       func(string) challenge.Shared { return &challenge.MemoryStore{} },
 		observe:     func(string, radmfa.Event) {},
+		record:      func(*config.Section, radmfa.Event) {},
 		certificate: func(string, string, tls.ConnectionState) {},
 		outage:      func(string, bool) {},
 	}
@@ -72,7 +76,7 @@ func buildAll(file *config.File, around surroundings) ([]*instance, error) {
 	for _, s := range file.Servers {
 		i, err := build(s, file.Main, around)
 		if err != nil {
-			problems = append(problems, config.Problem{File: file.Path, Line: s.Line, Section: s.Name, Text: err.Error()})
+			problems = append(problems, problem(file, s, err))
 			continue
 		}
 		instances = append(instances, i)
@@ -98,16 +102,26 @@ func build(s, main *config.Section, around surroundings) (*instance, error) {
 	if i.clients, err = nasClients(s); err != nil {
 		return nil, err
 	}
+	if i.tls, err = serverTLS(s); err != nil {
+		return nil, err
+	}
 	i.first = newFirstFactor(s, logger, func(state tls.ConnectionState) { around.certificate(s.Name, peerFirstFactor, state) })
-	i.service = serviceClient(s, main, logger, around)
+	words := serviceWords{s, main}
+	i.service = tracedService{
+		Client: serviceClient(s, main, logger, around, words), words: words,
+		certificate: func(state tls.ConnectionState) { around.certificate(s.Name, peerService, state) },
+	}
 	i.server = mfaServer(s)
 	i.server.Clients = i.clients
 	i.server.Primary = i.first
-	i.server.SecondFactor = tracedService{i.service, func(state tls.ConnectionState) { around.certificate(s.Name, peerService, state) }}
+	i.server.SecondFactor = i.service
 	i.server.Store = around.store(s.Name)
 	i.share(main)
 	i.server.Fallback = i.fallback(around)
-	i.server.OnEvent = func(_ context.Context, e radmfa.Event) { around.observe(s.Name, e) }
+	i.server.OnEvent = func(_ context.Context, e radmfa.Event) {
+		around.observe(s.Name, e)
+		around.record(s, e)
+	}
 	i.server.Logger = logger
 	if err := i.server.Validate(); err != nil {
 		i.close()
@@ -173,8 +187,17 @@ func (i *instance) close() {
 	}
 }
 
-// nasClients are the devices that may ask. Those with one secret are one device
-// with several addresses.
+// serverTLS is what devices over TLS are shown, and must show.
+func serverTLS(s *config.Section) (*tls.Config, error) {
+	if !s.Set("radsec_port") {
+		return nil, nil
+	}
+	certificate, err := s.Certificate()
+	return &tls.Config{Certificates: []tls.Certificate{certificate}, ClientCAs: s.Certificates("radsec_ca_file")}, err
+}
+
+// nasClients are the devices that may ask. Those with one secret, or one number,
+// are one device with several addresses.
 func nasClients(s *config.Section) (*radius.Clients, error) {
 	var list []radius.Client
 	first := map[radius.Secret]string{} // the key of the first address with a secret
@@ -195,6 +218,16 @@ func nasClients(s *config.Section) (*radius.Clients, error) {
 			list = append(list, client)
 		}
 	}
+	for _, n := range s.Numbers("radius_name") {
+		name := s.Numbered("radius_name", n)
+		device := s.Name + "/" + name
+		if key := s.Numbered("radius_ip", n); s.Set(key) {
+			device = first[s.Secret(s.Numbered("radius_secret", n))]
+		}
+		list = append(list, radius.Client{
+			TLSName: s.Text(name), Device: device, MessageAuthenticator: signaturePolicies[s.SignedBy(n)],
+		})
+	}
 	return radius.NewClients(list...)
 }
 
@@ -205,7 +238,7 @@ var signaturePolicies = map[string]radius.MessageAuthenticatorPolicy{
 }
 
 // serviceClient is the client of the section's service.
-func serviceClient(s, main *config.Section, logger *slog.Logger, around surroundings) *duo.Client {
+func serviceClient(s, main *config.Section, logger *slog.Logger, around surroundings, words serviceWords) *duo.Client {
 	c := &duo.Client{
 		Host:           s.APIHost(),
 		IntegrationKey: s.Text("ikey"),
@@ -215,7 +248,7 @@ func serviceClient(s, main *config.Section, logger *slog.Logger, around surround
 		OnOutage: func(open bool, cause error) {
 			around.outage(s.Name, open)
 			if open {
-				logger.Warn("the service cannot be contacted", "failmode", s.Word("failmode"), "error", cause)
+				logger.Warn("the service cannot be contacted", "failmode", s.Word("failmode"), "error", words.err(cause))
 			} else {
 				logger.Info("the service can be contacted again")
 			}
@@ -228,15 +261,19 @@ func serviceClient(s, main *config.Section, logger *slog.Logger, around surround
 	return c
 }
 
-// tracedService is a client that tells of the certificates it was shown.
+// tracedService is a client that tells of the certificates it was shown, and of
+// the keys to look at.
 type tracedService struct {
 	*duo.Client
 	certificate func(tls.ConnectionState)
+	words       serviceWords
 }
 
-// Preauth comes first in every login, so it is what opens connections.
+// Preauth comes first in every login, so it is what opens connections, and what
+// wrong keys fail.
 func (t tracedService) Preauth(ctx context.Context, r *duo.PreauthRequest) (*duo.PreauthResponse, error) {
-	return t.Client.Preauth(tracedBy(ctx, t.certificate), r)
+	response, err := t.Client.Preauth(tracedBy(ctx, t.certificate), r)
+	return response, t.words.err(err)
 }
 
 // renderer is the form of the menu.
@@ -336,11 +373,12 @@ type serverStats struct {
 // finding is what a check found out about one server.
 type finding struct {
 	text string
+	said string // what text says, and the beginning of err's text too
 	err  error
 }
 
 func newFinding(server string, works []string, err error) finding {
-	return finding{strings.Join(append([]string{server}, works...), "; "), err}
+	return finding{text: strings.Join(append([]string{server}, works...), "; "), said: server, err: err}
 }
 
 // noFirstFactor is for sections whose device checks the password.
@@ -365,6 +403,6 @@ func newFirstFactor(s *config.Section, logger *slog.Logger, certificate func(tls
 	case s.Client.Kind() == config.AD:
 		return newDirectory(s.Client, logger, certificate)
 	default:
-		return newUpstream(s, logger)
+		return newUpstream(s, logger, certificate)
 	}
 }

@@ -217,7 +217,7 @@ func TestEveryPortInUseIsTold(t *testing.T) {
 	}
 	status, out := call("-config", l.write("authproxy.cfg", config))
 	assert.Equal(t, exitFailed, status)
-	for _, want := range []string{"[radius_server_challenge] listen udp", "[radius_server_auto] listen udp", "stop the program that holds the port"} {
+	for _, want := range []string{"[radius_server_challenge] port: listen udp", "[radius_server_auto] port: listen udp", "stop the program that holds the port"} {
 		assert.Contains(t, out, want)
 	}
 }
@@ -260,7 +260,7 @@ func TestSyslogGetsTheLog(t *testing.T) {
 	l.run(mainSection + "log_syslog=udp://" + server.LocalAddr().String() + "\nsyslog_facility=local3\n" + noPrimary +
 		l.section("radius_server_challenge", freePort(t)))
 	packet := make([]byte, 2048)
-	require.NoError(t, server.SetReadDeadline(time.Now().Add(5*time.Second)))
+	require.NoError(t, server.SetReadDeadline(time.Now().Add(2*statusInterval)))
 	n, _, err := server.ReadFrom(packet)
 	require.NoError(t, err)
 	line := string(packet[:n])
@@ -277,11 +277,12 @@ func TestSystemdIsToldWhatHappens(t *testing.T) {
 	next := func(want string) {
 		t.Helper()
 		packet := make([]byte, 2048)
-		require.NoError(t, conn.SetReadDeadline(time.Now().Add(5*time.Second)))
+		require.NoError(t, conn.SetReadDeadline(time.Now().Add(2*statusInterval)))
 		for {
 			n, err := conn.Read(packet)
 			require.NoError(t, err, want)
-			if strings.HasPrefix(string(packet[:n]), want) {
+			got := string(packet[:n])
+			if got == want || want == "RELOADING=1\nMONOTONIC_USEC=" && strings.HasPrefix(got, want) {
 				return
 			}
 		}
@@ -289,14 +290,24 @@ func TestSystemdIsToldWhatHappens(t *testing.T) {
 	l := newLab(t, slow(time.Second))
 	port := freePort(t)
 	p := l.run(mainSection+noPrimary+l.section("radius_server_challenge", port), "NOTIFY_SOCKET="+socket, "WATCHDOG_USEC=200000")
-	next("READY=1")
+	status := fmt.Sprintf("STATUS=serving 1 section on :%d, 0 logins waiting", port)
+	next("READY=1\n" + status)
 	next("WATCHDOG=1")
+	next(status)
 	p.signal(syscall.SIGHUP)
 	next("RELOADING=1\nMONOTONIC_USEC=")
-	next("READY=1")
+	next("READY=1\n" + status)
+	good, err := os.ReadFile(p.config)
+	require.NoError(t, err)
+	l.write("authproxy.cfg", "[nonsense]\n")
+	p.signal(syscall.SIGHUP)
+	next("READY=1\n" + status + "; the last reload failed, see the log")
+	l.write("authproxy.cfg", string(good))
+	p.signal(syscall.SIGHUP)
+	next("READY=1\n" + status)
 	login := p.pushing(port)
 	p.signal(syscall.SIGTERM)
-	next("STOPPING=1")
+	next(fmt.Sprintf("STOPPING=1\nSTATUS=stopping 1 section on :%d, 1 login waiting", port))
 	next("WATCHDOG=1") // while the login ends
 	require.NoError(t, <-login)
 	assert.Equal(t, exitOK, p.ends(5*time.Second))

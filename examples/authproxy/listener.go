@@ -1,40 +1,112 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
 	"layeh.com/radius/rfc2865"
 
+	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
 	"github.com/radmfa/radmfa/internal/names"
 	"github.com/radmfa/radmfa/radius"
 )
 
-// listener is a socket and the instance that answers there. The instance can be
-// replaced while requests are in flight: those end with the one they began with.
+// listener is the sockets of a section and the instance that answers there. The
+// instance can be replaced while requests are in flight: those end with the one
+// they began with.
 type listener struct {
-	addr   string // as configured
-	server *radius.Server
+	key string
+	udp endpoint
 
 	checked   atomic.Uint64 // health checks
 	responded func(section string, code radius.Code)
 
 	mu      sync.RWMutex
+	tls     endpoint
 	current *instance
 }
 
-func newListener(addr string, i *instance, logger *slog.Logger, responded func(section string, code radius.Code)) *listener {
-	l := &listener{addr: addr, current: i, responded: responded}
-	l.server = &radius.Server{
-		Clients: l, Handler: l, Logger: logger.With("listener", addr),
-		MaxInFlight: maxWaiting(), DropHint: dropHint,
+// listenerKey tells listeners apart: by the address for datagrams, where there is
+// one.
+func listenerKey(s, main *config.Section) string {
+	udp, tls := s.Listens(main)
+	return cmp.Or(udp, tlsLabel(tls))
+}
+
+func tlsLabel(addr string) string { return addr + "/tls" }
+
+// endpoint is a socket, or none.
+type endpoint struct {
+	addr   string // as configured; empty: none
+	label  string // addr, as it stands in logs and metrics
+	server *radius.Server
+}
+
+func (l *listener) newEndpoint(addr, label string, logger *slog.Logger, onDrop func(radius.Drop)) endpoint {
+	return endpoint{addr, label, &radius.Server{
+		Clients: l, Handler: l, Logger: logger.With("listener", label),
+		MaxInFlight: maxWaiting(), MaxConnections: maxConnections(), DropHint: l.dropHint, OnDrop: onDrop,
+	}}
+}
+
+// endpoints returns the sockets that there are.
+func (l *listener) endpoints() (list []endpoint) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	for _, e := range []endpoint{l.udp, l.tls} {
+		if e.addr != "" {
+			list = append(list, e)
+		}
 	}
-	return l
+	return list
+}
+
+// setTLS changes the socket for TLS, and returns the one before.
+func (l *listener) setTLS(e endpoint) (old endpoint) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	old, l.tls = l.tls, e
+	return old
+}
+
+// tlsAddr returns the address for TLS, or "".
+func (l *listener) tlsAddr() string {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.tls.addr
+}
+
+// shutdown ends the socket, if it is one.
+func (e endpoint) shutdown(ctx context.Context) {
+	if e.server != nil {
+		_ = e.server.Shutdown(ctx)
+	}
+}
+
+// listens returns where, for people.
+func (l *listener) listens() string {
+	var labels []string
+	for _, e := range l.endpoints() {
+		labels = append(labels, e.label)
+	}
+	return strings.Join(labels, ", ")
+}
+
+// waiting returns the number of requests in flight.
+func (l *listener) waiting() (n int) {
+	for _, e := range l.endpoints() {
+		n += e.server.Stats().InFlight
+	}
+	return n
 }
 
 // reserve is how many descriptors are kept for first factors, logs and metrics.
@@ -49,21 +121,67 @@ func maxWaiting() int {
 	return most
 }
 
+// maxConnections is how many connections over TLS a section may have: each takes a
+// descriptor.
+func maxConnections() int {
+	const most = 1 << 10
+	if limit := descriptors(); limit > 0 {
+		return min(most, limit/4)
+	}
+	return most
+}
+
 // dropHint says what can be done about a drop in the words of the file.
-func dropHint(d radius.Drop) string {
+func (l *listener) dropHint(d radius.Drop) string {
+	s := l.instance().section
+	at := func(key string) string {
+		if n := numberOf(s, d.Client); n > 0 {
+			return keyAt(s, s.Numbered(key, n))
+		}
+		return key + "_N"
+	}
 	switch d.Reason {
 	case radius.DropUnknownClient:
-		return fmt.Sprintf("if this device may ask, add radius_ip_N=%s with its radius_secret_N", d.Source.Addr())
+		n := nextNumber(s)
+		return fmt.Sprintf("if this device may ask, add radius_ip_%d=%s with its radius_secret_%[1]d to [%[3]s]", n, d.Source.Addr(), s.Name)
+	case radius.DropUnknownName:
+		return "if this device may ask, add radius_name_N with a DNS name of its certificate"
+	case radius.DropHandshake:
+		return "the device needs a certificate of an authority in radsec_ca_file, for TLS 1.2 or later, and has to trust that of radsec_cert_file"
 	case radius.DropNoMessageAuthenticator:
-		return "let the device send a Message-Authenticator, or set force_message_authenticator=false for it"
+		return "let the device send a Message-Authenticator, or set " + at("radius_message_authenticator") + " to false for it"
 	case radius.DropNoLongerSigned:
-		return "this device has signed all its requests until now; if it may stop, set force_message_authenticator=false, or reload (SIGHUP) to forget that"
+		return "this device has signed all its requests until now; if it may stop, set " + at("radius_message_authenticator") + " to false, or reload (SIGHUP) to forget that"
 	case radius.DropProxyState:
-		return "if this device is a RADIUS proxy, let it send a Message-Authenticator, or set radius_is_proxy_N=true"
+		return "if this device is a RADIUS proxy, let it send a Message-Authenticator, or set " + at("radius_is_proxy") + " to true"
 	case radius.DropBadMessageAuthenticator:
-		return "the shared secret of the device differs from its radius_secret_N"
+		return "the shared secret of the device differs from its " + at("radius_secret")
+	case radius.DropTooManyInFlight:
+		return "one device sends too many logins at once, or the limit on open files is too low (LimitNOFILE= of the unit, ulimit -n)"
 	}
 	return d.Hint()
+}
+
+// numberOf is the number of the radius_ip_N that a client comes from, or zero.
+func numberOf(s *config.Section, c *radius.Client) int {
+	if c == nil {
+		return 0
+	}
+	for _, n := range s.Numbers("radius_ip") {
+		if slices.Contains(s.Prefixes(s.Numbered("radius_ip", n)), c.Prefix) {
+			return n
+		}
+	}
+	return 0
+}
+
+// nextNumber is the number for one more device.
+func nextNumber(s *config.Section) int {
+	next := 1
+	for _, n := range slices.Concat(s.Numbers("radius_ip"), s.Numbers("radius_secret")) {
+		next = max(next, n+1)
+	}
+	return next
 }
 
 // Client implements radius.ClientSource.
@@ -71,6 +189,23 @@ func (l *listener) Client(source netip.Addr) *radius.Client {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.current.clients.Client(source)
+}
+
+// TLSClient implements radius.TLSClientSource.
+func (l *listener) TLSClient(name string) *radius.Client {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.current.clients.TLSClient(name)
+}
+
+// tlsConfig is for connections that begin: that of the instance now.
+func (l *listener) tlsConfig() *tls.Config {
+	return &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		if c := l.instance().tls; c != nil {
+			return c, nil
+		}
+		return nil, errors.New("RADIUS over TLS is no longer configured")
+	}}
 }
 
 // ServeRADIUS implements radius.Handler.
@@ -113,7 +248,9 @@ func (i *instance) isHealthCheck(p *radius.Packet) bool {
 
 // forget forgets who has signed everything.
 func (l *listener) forget() {
-	l.server.ForgetSigners()
+	for _, e := range l.endpoints() {
+		e.server.ForgetSigners()
+	}
 	l.instance().first.forget()
 }
 
@@ -142,6 +279,10 @@ func (l *listener) instance() *instance {
 
 // close lets the requests in flight end, or rejects them when ctx ends.
 func (l *listener) close(ctx context.Context) {
-	_ = l.server.Shutdown(ctx)
+	var wg sync.WaitGroup
+	for _, e := range l.endpoints() {
+		wg.Go(func() { e.shutdown(ctx) })
+	}
+	wg.Wait()
 	l.instance().close()
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"math"
 	"os"
@@ -55,7 +55,7 @@ func openLogs(file *config.File, stdout io.Writer) (*logs, error) {
 	if on, network, address := main.Syslog("log_syslog"); on {
 		handler, err := l.dialSyslog(network, address, main.Facility("syslog_facility"), options)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("log_syslog: %w", err), l.close())
+			return nil, errors.Join(mainProblem(file, "log_syslog", err.Error()), l.close())
 		}
 		handlers = append(handlers, handler)
 	}
@@ -121,8 +121,10 @@ func seconds(_ []string, a slog.Attr) slog.Attr {
 // open opens a file that is rotated by size, and by others with a reload.
 func (l *logs) open(file *config.File, name string, report func(io.Writer) func(lost uint64) error) (io.Writer, error) {
 	w, err := openLogFile(filepath.Join(file.LogDir(), name), mebibytes(file.Main.Int("log_max_size")), file.Main.Int("log_max_files"))
-	if err != nil {
-		return nil, fmt.Errorf("log_dir: %w", err)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, mainProblem(file, "log_dir", err.Error()+": let the account that the daemon runs as write there, or set log_file=false")
+	} else if err != nil {
+		return nil, mainProblem(file, "log_dir", err.Error())
 	}
 	l.files = append(l.files, w)
 	return l.spool(name, report(w)).writer(w), nil

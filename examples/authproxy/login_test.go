@@ -21,6 +21,7 @@ import (
 
 	"github.com/radmfa/radmfa/duo"
 	"github.com/radmfa/radmfa/duo/duotest"
+	"github.com/radmfa/radmfa/examples/authproxy/internal/status"
 	"github.com/radmfa/radmfa/radius"
 )
 
@@ -131,6 +132,9 @@ func TestFailModeTOTPAsksForACodeOfAnApp(t *testing.T) {
 	assert.True(t, p.login(nas(other), "jdoe", code).Rejected(), "used at another section")
 	assert.True(t, p.login(nas(other), "jdoe", appCode(time.Now().Add(30*time.Second))).Accepted())
 	assert.True(t, p.login(nas(one), "texts", userPass).Rejected(), "has no key")
+	_, explained := p.ask("explain", "jdoe")
+	assert.Contains(t, explained, "the code of the app is right; the service could not be contacted\n  decided by failmode=totp (authproxy.cfg line ")
+	assert.Equal(t, status.Down, p.state().Sections[0].Peers[0].State, "the app has answered, not the service")
 	assert.NotContains(t, p.log.String(), encoded)
 	assert.NotContains(t, p.log.String(), code)
 }

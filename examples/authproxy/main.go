@@ -8,29 +8,35 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"strings"
 
 	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
 )
 
-// version is stamped by the build: -ldflags "-X main.version=v1.2.3".
-var version = ""
+const configName = config.FileName
 
-const configName = "authproxy.cfg"
+// systemConfig is where the unit authproxy.service has it.
+const systemConfig = "/etc/authproxy/" + configName
 
 const usage = `usage: authproxy [command] [-config FILE]
 
 Without a command it serves until it is told to stop. The commands are
   validate   check the configuration file and report every problem
   check      also try the directory, the RADIUS servers and the service
-  version    print the version
+  status     show the state of the running daemon, with -json for programs
+  explain    say why a user was let in or refused: authproxy explain USER
+  login      log a user in at the running daemon: authproxy login USER
+  start      start the service, by systemd or the service manager of Windows
+  stop       stop it, once the logins in flight have ended
+  restart    stop and start it
+  import     take over the configuration of another installation (import -help)
+  version    print version, system, Go and commit
 
 Without -config the file is authproxy.cfg in the working directory, or else
-conf/authproxy.cfg beside the program.
+conf/authproxy.cfg beside the program, or else /etc/authproxy/authproxy.cfg.
 `
 
 // The exit statuses.
@@ -50,10 +56,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
 		command, args = args[0], args[1:]
 	}
+	switch command {
+	case "status", "explain":
+		return askDaemon(ctx, command, args, stdout, stderr)
+	case "import":
+		return importCommand(args, stdout, stderr)
+	case "login":
+		return login(ctx, args, os.Stdin, stdout, stderr)
+	case "start", "stop", "restart":
+		return manage(command, args, stdout, stderr)
+	}
 	flags := flag.NewFlagSet("authproxy", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() { _, _ = io.WriteString(stderr, usage) }
 	path := flags.String("config", "", "")
+	printVersion := flags.Bool("version", false, "")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK
@@ -62,6 +79,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case flags.NArg() > 0:
 		flags.Usage()
 		return exitUsage
+	}
+	if *printVersion {
+		command = "version"
 	}
 	if *path == "" {
 		*path = findConfig()
@@ -74,7 +94,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case "check":
 		return check(ctx, *path, stdout)
 	case "version":
-		_, _ = fmt.Fprintf(stdout, "authproxy %s %s/%s %s\n", buildVersion(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+		_, _ = fmt.Fprintln(stdout, versionLine())
 		return exitOK
 	default:
 		flags.Usage()
@@ -93,18 +113,10 @@ func findConfig() string {
 			return path
 		}
 	}
+	if _, err := os.Stat(systemConfig); !errors.Is(err, fs.ErrNotExist) {
+		return systemConfig // which may exist and not be for the caller to read
+	}
 	return configName
-}
-
-// buildVersion is the stamped version, or that of the source.
-func buildVersion() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info.Main.Version
-	}
-	return "unknown"
 }
 
 // validate prints all that is wrong with a file.
@@ -127,11 +139,20 @@ func validate(path string, stdout io.Writer) int {
 		_, _ = fmt.Fprintf(stdout, "%d sections are not served here: %s\n", n, strings.Join(file.Unserved, ", "))
 	}
 	_, _ = fmt.Fprintf(stdout, "%s: no problems\n", path)
-	for _, s := range file.Servers {
-		_, _ = fmt.Fprintf(stdout, "  [%s] listens on %s, first factor %s, service %s asked about %s\n",
-			s.Name, s.Listen(file.Main), firstFactorName(s), s.APIHost(), serviceNames[s.Word("duo_username")])
-	}
+	describeSections(stdout, file)
 	return exitOK
+}
+
+// listens returns where a section listens.
+func listens(s, main *config.Section) string {
+	udp, tls := s.Listens(main)
+	switch {
+	case tls == "":
+		return udp
+	case udp == "":
+		return tlsLabel(tls)
+	}
+	return udp + " and " + tlsLabel(tls)
 }
 
 // serviceNames says what duo_username means.

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +42,7 @@ func TestCommands(t *testing.T) {
 		want   string
 	}{
 		{[]string{"version"}, exitOK, "authproxy "},
+		{[]string{"--version"}, exitOK, runtime.Version()},
 		{[]string{"-help"}, exitOK, "usage:"},
 		{[]string{"-nonsense"}, exitUsage, "usage:"},
 		{[]string{"dance"}, exitUsage, "usage:"},
@@ -54,6 +56,13 @@ func TestCommands(t *testing.T) {
 		assert.Equal(t, test.status, status, test.args)
 		assert.Contains(t, out, test.want)
 	}
+}
+
+func TestTheVersionNamesTheCommit(t *testing.T) {
+	printed, err := exec.Command(program(t), "--version").Output()
+	require.NoError(t, err)
+	assert.Equal(t, fmt.Sprintf("authproxy v1.2.3-test %s/%s %s commit 0123456789ab+dirty\n",
+		runtime.GOOS, runtime.GOARCH, runtime.Version()), string(printed))
 }
 
 func TestTheFileIsFoundWithoutAFlag(t *testing.T) {
@@ -115,6 +124,34 @@ func TestCheckTriesEveryConnection(t *testing.T) {
 	l.web.Close()
 	_, out = call("check", "-config", path)
 	assert.Contains(t, out, "FAILED  service "+l.host+": ping")
+}
+
+func TestCheckNamesTheKeysToLookAt(t *testing.T) {
+	l := newLab(t, users())
+	good := mainSection + noPrimary + l.section("radius_server_challenge", freePort(t))
+	ping, keys := "FAILED  service [^ ]+: ping: ", "FAILED  service [^ ]+: check of the keys: "
+	for _, test := range []struct{ old, new, want string }{
+		{"skey=" + duotest.DefaultSecretKey, "skey=abc", keys + `error 40103: .*: see skey \(line 12\) and api_host \(line 13\)\n`},
+		{"ikey=" + duotest.DefaultIntegrationKey, "ikey=DIABC", keys + `error 40102: .*: see ikey \(line 11\) and api_host \(line 13\)\n`},
+		{"http_ca_certs_file=ca.pem\n", "", ping + ".*: if a proxy on the way opens TLS, set http_ca_certs_file in \\[main\\] to its CA\n"},
+		{"api_host=" + l.host, "api_host=127.0.0.1:1", ping + `.*: see api_host \(line 13\); where a proxy is needed, set http_proxy_host\n`},
+		{"debug=true", "http_proxy_host=127.0.0.1\nhttp_proxy_port=1", ping + `.*: see http_proxy_host \(line 2\)\n`},
+		{"[radius_server_challenge]", "[radius_server_challenge]\nhttp_proxy_host=127.0.0.1\nhttp_proxy_port=1", ping + `.*: see http_proxy_host \(line 11\)\n`},
+	} {
+		require.Contains(t, good, test.old)
+		status, out := call("check", "-config", l.write("authproxy.cfg", strings.Replace(good, test.old, test.new, 1)))
+		assert.Equal(t, exitFailed, status)
+		assert.Regexp(t, test.want, out)
+		assert.NotContains(t, out, "duo: ")
+	}
+}
+
+func TestTheLogNamesTheKeysToLookAt(t *testing.T) {
+	l := newLab(t, users())
+	port := freePort(t)
+	p := l.run(mainSection + noPrimary + strings.Replace(l.section("radius_server_challenge", port), "skey="+duotest.DefaultSecretKey, "skey=abc", 1))
+	assert.True(t, p.login(nas(port), "jdoe", userPass).Rejected())
+	p.logged("(check the secret key and the API host): see skey (line 12) and api_host (line 13)")
 }
 
 func TestConnectivityIsTestedOnStartup(t *testing.T) {

@@ -84,6 +84,14 @@ func (p *peers) each(tell func(peer, report)) {
 	}
 }
 
+// notePeer keeps a report on a peer. It returns what peers.note does.
+func (d *daemon) notePeer(section, name string, r report) (before condition, changed bool) {
+	if r.is != isUnknown {
+		d.recorder.Peer(section, name, string(r.is), r.err, time.Now())
+	}
+	return d.peers.note(section, name, r)
+}
+
 // note keeps a report. It returns the condition before, and whether that has
 // changed.
 func (p *peers) note(section, name string, r report) (before condition, changed bool) {
@@ -123,7 +131,9 @@ func seen(e radmfa.Event) (name string, r report) {
 		}
 		return peerFirstFactor, r
 	case radmfa.StagePreauth:
-		return peerService, serviceReport(failed)
+		if !e.Fallback { // which answers for itself
+			return peerService, serviceReport(failed)
+		}
 	}
 	return "", report{is: isUnknown}
 }

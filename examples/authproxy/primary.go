@@ -12,15 +12,34 @@ import (
 	"sync/atomic"
 
 	"github.com/radmfa/radmfa/examples/authproxy/internal/config"
+	"github.com/radmfa/radmfa/primary"
 	"github.com/radmfa/radmfa/primary/ldapauth"
 	"github.com/radmfa/radmfa/primary/radiusauth"
 	"github.com/radmfa/radmfa/radius"
 )
 
 // directory is the first factor of an [ad_client].
-type directory struct{ *ldapauth.Authenticator }
+type directory struct {
+	*ldapauth.Authenticator
+	words *words
+}
+
+// Authenticate implements primary.Authenticator.
+func (d *directory) Authenticate(ctx context.Context, r *primary.Request) (*primary.Result, error) {
+	result, err := d.Authenticator.Authenticate(ctx, r)
+	return result, d.words.err(err)
+}
+
+// ChangePassword implements primary.PasswordChanger.
+func (d *directory) ChangePassword(ctx context.Context, r *primary.Request, newPassword radius.Secret) error {
+	return d.words.err(d.Authenticator.ChangePassword(ctx, r, newPassword))
+}
+
+// Validate is for radmfa.Server.
+func (d *directory) Validate() error { return d.words.err(d.Authenticator.Validate()) }
 
 func newDirectory(c *config.Section, logger *slog.Logger, certificate func(tls.ConnectionState)) firstFactor {
+	words := directoryWords(c)
 	a := &ldapauth.Authenticator{
 		Hosts:                c.Hosts("host", "port"),
 		Transport:            ldapauth.Clear,
@@ -33,8 +52,9 @@ func newDirectory(c *config.Section, logger *slog.Logger, certificate func(tls.C
 		UsernameAttribute:    c.Text("username_attribute"),
 		AtAttribute:          c.Text("at_attribute"),
 		Filter:               c.Text("ldap_filter"),
+		AllowPasswordChange:  c.Bool("password_change"),
 		Timeout:              c.Seconds("timeout"),
-		Logger:               logger,
+		Logger:               words.logger(logger),
 		TLSConfig: &tls.Config{
 			MinVersion: c.TLS("minimum_tls_version"),
 			RootCAs:    c.Certificates("ssl_ca_certs_file"),
@@ -56,7 +76,7 @@ func newDirectory(c *config.Section, logger *slog.Logger, certificate func(tls.C
 	if c.Word("auth_type") == "ntlm2" {
 		a.Bind = ldapauth.NTLM
 	}
-	return &directory{a}
+	return &directory{a, words}
 }
 
 var domainComponent = regexp.MustCompile(`(?i)(?:^|,)\s*dc\s*=\s*([^,]+)`)
@@ -87,7 +107,7 @@ func serviceUser(c *config.Section) string {
 func (d *directory) check(ctx context.Context) (findings []finding) {
 	statuses, err := d.Check(ctx)
 	for _, s := range statuses {
-		findings = append(findings, newFinding(s.Host, s.Works, s.Err))
+		findings = append(findings, newFinding(s.Host, s.Works, d.words.err(s.Err)))
 	}
 	return orSettings(findings, err)
 }
@@ -95,7 +115,7 @@ func (d *directory) check(ctx context.Context) (findings []finding) {
 // orSettings is for a check that did not get as far as the first server.
 func orSettings(findings []finding, err error) []finding {
 	if len(findings) == 0 {
-		return []finding{{"settings", err}}
+		return []finding{{text: "settings", err: err}}
 	}
 	return findings
 }
@@ -126,12 +146,23 @@ func (*directory) forget() {}
 type upstream struct {
 	*radiusauth.Authenticator
 	replied atomic.Bool // to Status-Server
+	words   *words
 }
+
+// Authenticate implements primary.Authenticator.
+func (u *upstream) Authenticate(ctx context.Context, r *primary.Request) (*primary.Result, error) {
+	result, err := u.Authenticator.Authenticate(ctx, r)
+	return result, u.words.err(err)
+}
+
+// Validate is for radmfa.Server.
+func (u *upstream) Validate() error { return u.words.err(u.Authenticator.Validate()) }
 
 // newUpstream takes what to pass through from the server section, where that
 // says so.
-func newUpstream(s *config.Section, logger *slog.Logger) firstFactor {
+func newUpstream(s *config.Section, logger *slog.Logger, certificate func(tls.ConnectionState)) firstFactor {
 	c := s.Client
+	words := upstreamWords(c)
 	a := &radiusauth.Authenticator{
 		Secret:         c.Secret("secret"),
 		Interval:       c.Seconds("retry_wait"),
@@ -140,19 +171,38 @@ func newUpstream(s *config.Section, logger *slog.Logger) firstFactor {
 		PassThroughAll: cmp.Or(s.Bool("pass_through_all"), c.Bool("pass_through_all")),
 		PassThrough:    append(c.Attributes("pass_through_attr_names"), s.Attributes("pass_through_attr_names")...),
 		Encoding:       c.Codec("pw_codec"),
-		Logger:         logger,
+		Logger:         words.logger(logger),
 	}
 	if s.Set("pass_through_all") {
 		a.PassThroughAll = s.Bool("pass_through_all")
 	}
 	for _, n := range c.Numbers("host") {
-		a.Servers = append(a.Servers, radiusauth.Server{
-			Address: net.JoinHostPort(c.Text(c.Numbered("host", n)), c.Text(c.Numbered("port", n))),
+		server := radiusauth.Server{
 			Secret:  c.Secret(c.Numbered("secret", n)),
 			Replies: replyPolicies[c.Signed("force_message_authenticator")],
-		})
+		}
+		port := "1812"
+		if c.Word("transport") == "tls" {
+			port = "2083"
+			server.Secret = cmp.Or(server.Secret, a.Secret)
+			server.TLS = upstreamTLS(c, c.Text(c.Numbered("radsec_name", n)), certificate)
+		}
+		server.Address = net.JoinHostPort(c.Text(c.Numbered("host", n)), cmp.Or(c.Text(c.Numbered("port", n)), port))
+		a.Servers = append(a.Servers, server)
 	}
-	return &upstream{Authenticator: a}
+	return &upstream{Authenticator: a, words: words}
+}
+
+// upstreamTLS is for a server that is asked over TLS.
+func upstreamTLS(c *config.Section, name string, told func(tls.ConnectionState)) *tls.Config {
+	certificate, _ := c.Certificate() // checked with the file
+	return &tls.Config{
+		Certificates: []tls.Certificate{certificate}, RootCAs: c.Certificates("radsec_ca_file"), ServerName: name,
+		VerifyConnection: func(state tls.ConnectionState) error {
+			told(state)
+			return nil
+		},
+	}
 }
 
 // replyPolicies are the values of force_message_authenticator.
@@ -163,7 +213,7 @@ var replyPolicies = map[string]radiusauth.ReplyPolicy{
 func (u *upstream) check(ctx context.Context) (findings []finding) {
 	statuses, err := u.Check(ctx)
 	for _, s := range statuses {
-		findings = append(findings, newFinding(s.Server, s.Works, s.Err))
+		findings = append(findings, newFinding(s.Server, s.Works, u.words.err(s.Err)))
 	}
 	return orSettings(findings, err)
 }
@@ -186,6 +236,6 @@ func (u *upstream) servers() (list []serverStats) {
 	return list
 }
 
-func (*upstream) close() {}
+func (u *upstream) close() { _ = u.Close() }
 
 func (u *upstream) forget() { u.ForgetSigners() }

@@ -90,7 +90,7 @@ func (d *daemon) probeFirstFactor(ctx context.Context, i *instance) {
 }
 
 func (d *daemon) probeService(ctx context.Context, i *instance) {
-	ctx = tracedBy(ctx, func(state tls.ConnectionState) { d.metrics.showed(i.section.Name, peerService, state) })
+	ctx = tracedBy(ctx, func(state tls.ConnectionState) { d.showed(i.section.Name, peerService, state) })
 	err := i.readClock(ctx)
 	if err == nil {
 		_, err = i.service.Check(ctx)
@@ -108,7 +108,7 @@ func (d *daemon) noted(ctx context.Context, i *instance, name string, r report) 
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return
 	}
-	if before, changed := d.peers.note(i.section.Name, name, r); changed {
+	if before, changed := d.notePeer(i.section.Name, name, r); changed {
 		tell(i.server.Logger, name, before, r, true)
 	}
 }

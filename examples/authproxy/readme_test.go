@@ -101,6 +101,9 @@ func keyTable(b *strings.Builder, title string, keys []config.Key) {
 	for _, key := range keys {
 		def := "-"
 		switch {
+		case key.Required && key.Unless != "":
+			unless := keys[slices.IndexFunc(keys, func(k config.Key) bool { return k.Name == key.Unless })]
+			def = "required without `" + unless.Label() + "`"
 		case key.Required:
 			def = "required"
 		case key.Default != "":

@@ -58,7 +58,9 @@ func redisPrefix(name string) string { return "radmfa:" + name + ":" }
 // handOver lets other nodes go on with the logins in flight.
 func (l *listener) handOver(ctx context.Context) {
 	if i := l.instance(); i.redis != nil && i.server.Shutdown(ctx) == nil {
-		_ = l.server.Close()
+		for _, e := range l.endpoints() {
+			_ = e.server.Close()
+		}
 	}
 }
 

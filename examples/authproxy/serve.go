@@ -32,6 +32,9 @@ func serve(ctx context.Context, path string, stdout, stderr io.Writer) int {
 	}
 	d.logs.Info("started", "version", buildVersion(), "config", path)
 	d.warn()
+	if isTerminal(stderr) {
+		d.greet(stderr)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if d.file.Main.Bool("test_connectivity_on_startup") {
@@ -40,27 +43,21 @@ func serve(ctx context.Context, path string, stdout, stderr io.Writer) int {
 	d.running.Go(func() { d.watch(ctx) })
 	watchdog, stopWatchdog := newWatchdog()
 	defer stopWatchdog()
-	notify(systemd.SdNotifyReady)
+	notify(systemd.SdNotifyReady + "\n" + d.status("serving"))
 	status := d.run(ctx, stop, reload, watchdog)
 	cancel()
-	notify(systemd.SdNotifyStopping)
+	if isTerminal(stderr) {
+		_, _ = fmt.Fprintln(stderr, "stopping when the logins in flight have ended; Ctrl-C ends them at once")
+	}
+	notify(systemd.SdNotifyStopping + "\n" + d.status("stopping"))
 	d.drain(stop, watchdog)
 	return status
 }
 
-// newWatchdog ticks as often as systemd wants to hear of us. Without systemd it
-// never does.
-func newWatchdog() (ticks <-chan time.Time, stop func()) {
-	interval, err := systemd.SdWatchdogEnabled(false)
-	if err != nil || interval <= 0 {
-		return nil, func() {}
-	}
-	ticker := time.NewTicker(interval / 2)
-	return ticker.C, ticker.Stop
-}
-
 // run handles what happens until it is time to stop.
 func (d *daemon) run(ctx context.Context, stop, reload <-chan os.Signal, watchdog <-chan time.Time) (status int) {
+	ticks, stopStatus := newStatus()
+	defer stopStatus()
 	for {
 		select {
 		case <-ctx.Done():
@@ -73,6 +70,8 @@ func (d *daemon) run(ctx context.Context, stop, reload <-chan os.Signal, watchdo
 			return exitFailed
 		case <-reload:
 			d.reload()
+		case <-ticks:
+			notify(d.status("serving"))
 		case <-watchdog:
 			notify(systemd.SdNotifyWatchdog)
 		}
@@ -82,12 +81,14 @@ func (d *daemon) run(ctx context.Context, stop, reload <-chan os.Signal, watchdo
 // reload reads the file anew. A bad one changes nothing.
 func (d *daemon) reload() {
 	notify(systemd.SdNotifyReloading + "\n" + systemd.SdNotifyMonotonicUsec())
-	defer notify(systemd.SdNotifyReady)
+	defer func() { notify(systemd.SdNotifyReady + "\n" + d.status("serving")) }()
 	d.logs.reopen()
 	for _, l := range d.current() {
 		l.forget()
 	}
-	if err := d.load(); err != nil {
+	err := d.load()
+	d.noteReload(err)
+	if d.stale = err != nil; d.stale {
 		d.metrics.reloads.WithLabelValues("failed").Inc()
 		d.metrics.loaded(err)
 		for line := range strings.Lines(err.Error()) {
@@ -146,6 +147,3 @@ func (d *daemon) testConnectivity(ctx context.Context) {
 		})
 	}
 }
-
-// notify tells systemd, where that has started us.
-func notify(state string) { _, _ = systemd.SdNotify(false, state) }

@@ -10,9 +10,6 @@ import (
 	"golang.org/x/sys/windows/svc/eventlog"
 )
 
-// serviceName is that of the service and its source in the event log.
-const serviceName = "authproxy"
-
 // start runs the program, as a service where the service manager has started it.
 func start(args []string, stdout, stderr io.Writer) int {
 	if inService, err := svc.IsWindowsService(); err != nil || !inService {

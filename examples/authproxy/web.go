@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -31,7 +30,7 @@ func listenWeb(addr string) (*web, error) {
 	}
 	conn, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("metrics_address: %w", err)
+		return nil, err
 	}
 	return &web{addr: addr, conn: netutil.LimitListener(conn, maxWebConns)}, nil
 }
@@ -125,7 +124,7 @@ func (d *daemon) sectionHealth(l *listener) sectionHealth {
 	section := i.section.Name
 	first, service := d.peers.of(section, peerFirstFactor), d.peers.of(section, peerService)
 	return sectionHealth{
-		Listens:          l.addr,
+		Listens:          l.listens(),
 		FirstFactor:      first.is,
 		FirstFactorError: text(first.err),
 		Service:          service.is,
@@ -133,7 +132,7 @@ func (d *daemon) sectionHealth(l *listener) sectionHealth {
 		ServiceError:     text(service.err),
 		ClockOffset:      i.service.ClockOffset().Round(time.Second).Seconds(),
 		Redis:            i.redisWord(),
-		Waiting:          l.server.Stats().InFlight,
+		Waiting:          l.waiting(),
 		Open:             d.store(section).Len(),
 		Room:             d.store(section).Cap(),
 	}

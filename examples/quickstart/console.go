@@ -4,10 +4,16 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"log/slog"
+	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/term"
+
+	"github.com/radmfa/radmfa/duo"
+	"github.com/radmfa/radmfa/prompt"
 )
 
 // input is what the person types.
@@ -17,6 +23,8 @@ type input interface {
 	line(hidden bool) (string, error)
 	// echoes reports whether the person sees what is typed, line end included.
 	echoes(hidden bool) bool
+	// lineEnd is what takes the output to the start of the next line.
+	lineEnd() string
 }
 
 // newInput returns what comes from stdin, and a function that puts a terminal
@@ -33,13 +41,14 @@ func newInput(stdin io.Reader) (in input, restore func()) {
 		return lines, func() {}
 	}
 	// Ctrl-C may come while a password is being read, with the echo off.
-	return &terminal{lines, fd}, func() { _ = term.Restore(fd, state) }
+	return newTerminal(lines, fd), func() { _ = term.Restore(fd, state) }
 }
 
 // pipe is a stdin that is no terminal.
 type pipe struct{ r *bufio.Reader }
 
 func (*pipe) echoes(bool) bool { return false }
+func (*pipe) lineEnd() string  { return "\n" }
 
 func (p *pipe) line(bool) (string, error) {
 	text, err := p.r.ReadString('\n')
@@ -52,23 +61,54 @@ func (p *pipe) line(bool) (string, error) {
 // terminal is a stdin that is one.
 type terminal struct {
 	*pipe
-	fd int
+	fd     int
+	hidden *term.Terminal // reads in raw mode: ReadPassword of term is deaf to Ctrl-D
+	raw    atomic.Bool
+}
+
+func newTerminal(lines *pipe, fd int) *terminal {
+	return &terminal{pipe: lines, fd: fd, hidden: term.NewTerminal(keys{lines.r}, "")}
 }
 
 func (*terminal) echoes(hidden bool) bool { return !hidden }
+
+func (t *terminal) lineEnd() string {
+	if t.raw.Load() {
+		return "\r\n"
+	}
+	return "\n"
+}
 
 func (t *terminal) line(hidden bool) (string, error) {
 	if !hidden {
 		return t.pipe.line(hidden)
 	}
-	text, err := term.ReadPassword(t.fd)
-	return string(text), err
+	state, err := term.MakeRaw(t.fd)
+	if err != nil {
+		return "", err
+	}
+	t.raw.Store(true)
+	text, err := t.hidden.ReadPassword("") // Ctrl-D and Ctrl-C are io.EOF
+	t.raw.Store(false)
+	if restoreErr := term.Restore(t.fd, state); err == nil {
+		err = restoreErr
+	}
+	return text, err
 }
+
+// keys are read one by one, so that what is typed ahead stays for the next line,
+// and echo nothing.
+type keys struct{ r *bufio.Reader }
+
+func (k keys) Read(p []byte) (int, error) { return k.r.Read(p[:min(len(p), 1)]) }
+
+func (keys) Write(p []byte) (int, error) { return len(p), nil }
 
 // typed is what stands in a flag.
 type typed struct{ lines []string }
 
 func (*typed) echoes(bool) bool { return false }
+func (*typed) lineEnd() string  { return "\n" }
 
 func (t *typed) line(bool) (string, error) {
 	if len(t.lines) == 0 {
@@ -77,6 +117,34 @@ func (t *typed) line(bool) (string, error) {
 	text := t.lines[0]
 	t.lines = t.lines[1:]
 	return text, nil
+}
+
+// demo is the program in the terminal: the world, and the person who is the VPN's
+// user and has all phones.
+type demo struct {
+	*console
+	*world
+	phone   duo.Status    // what every phone says; empty: it asks
+	verbose bool          // the log tells every step already
+	rings   chan ring     // from the phones to the console
+	over    chan struct{} // closed when the console listens no more
+}
+
+// newDemo starts the server on conn, and closes that on an error.
+func newDemo(conn net.PacketConn, c *console, o *options, logger *slog.Logger) (*demo, error) {
+	d := &demo{
+		console: c, phone: o.phone, verbose: o.level < slog.LevelInfo,
+		rings: make(chan ring), over: make(chan struct{}),
+	}
+	var err error
+	d.world, err = newWorld(conn, d, prompt.Console{Split: true}, logger)
+	return d, err
+}
+
+// close ends the phones, and then the server.
+func (d *demo) close() error {
+	close(d.over)
+	return d.world.close()
 }
 
 // console is the one person in front of the program. It is used by one goroutine.
@@ -119,7 +187,9 @@ func (c *console) took(l lineRead, hidden bool) {
 	}
 }
 
-func (c *console) print(text string) { _, _ = io.WriteString(c.out, text) }
+func (c *console) print(text string) {
+	_, _ = io.WriteString(c.out, strings.ReplaceAll(text, "\n", c.input.lineEnd()))
+}
 
 // ask asks for a line. A phone that rings comes first.
 func (d *demo) ask(ctx context.Context, question string, hidden bool) (string, error) {

@@ -13,12 +13,18 @@
 //	Access-Challenge
 //	  ...
 //	  Passcode or option (1-3): 1
-//	Phone of jdoe: Duo Push: Login request for jdoe from 192.0.2.33. Approve? [y/n] y
+//	Phone of jdoe: Duo Push: Login request for jdoe from 192.0.2.33.
+//	  Approve? [y/n] y
 //	Access-Accept
 //	  Success. Logging you in...
 //
 // A push that nobody answers ends after a minute, and Ctrl-C ends the program. The
 // flag -v logs each step.
+//
+// All of it is a page in a browser of this machine, with the packets on the wire
+// and the server's log, after
+//
+//	go run ./examples/quickstart -web
 //
 // One login for a script, with exit status 0 for Access-Accept, 1 for
 // Access-Reject and 2 for anything else:
@@ -30,7 +36,8 @@
 //
 // In server.go is what a program of your own would hold, with a duo.Client in
 // place of the service in memory. The rest plays the world around it: users.go,
-// phone.go, vpn.go, and console.go for the terminal.
+// vpn.go, phone.go and console.go for the terminal; web.go, browser.go, handset.go,
+// packets.go and feed.go for the page.
 package main
 
 import (
@@ -72,7 +79,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case err != nil:
 		return exitError
 	}
-	code, err := o.play(ctx, stdin, stdout, slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: o.level})))
+	code, err := o.play(ctx, stdin, stdout, slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: o.level}))
 	if err != nil {
 		_, _ = fmt.Fprintln(stderr, "quickstart:", err)
 		return exitError
@@ -80,15 +87,18 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return code
 }
 
-// play runs the server and one login, or a session.
-func (o *options) play(ctx context.Context, stdin io.Reader, stdout io.Writer, logger *slog.Logger) (code int, err error) {
+// play runs the server, and one login, a session, or the page.
+func (o *options) play(ctx context.Context, stdin io.Reader, stdout io.Writer, handler slog.Handler) (code int, err error) {
+	if o.web {
+		return exitAccept, o.serveWeb(ctx, stdout, handler)
+	}
 	in, restore := o.input(stdin)
 	defer restore()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		return exitError, err
 	}
-	d, err := newDemo(conn, &console{input: in, out: stdout}, o.phone, logger)
+	d, err := newDemo(conn, &console{input: in, out: stdout}, o, slog.New(handler))
 	if err != nil {
 		return exitError, err
 	}
@@ -104,6 +114,7 @@ type options struct {
 	login []string   // name, password and answer; nil: a session at the terminal
 	phone duo.Status // what every phone says; empty: it asks
 	level slog.Level
+	web   bool
 }
 
 // parse reads the flags. It has told stderr what is wrong when it returns an error.
@@ -117,11 +128,13 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		flags.PrintDefaults()
 	}
 	var login *string
-	flags.Func("login", "run one login without a terminal: `user:password:answer`, split at the first and\n"+
-		"the last colon; exit with 0 on Access-Accept, 1 on Access-Reject, 2 on any error",
+	flags.Func("login", "run one login without a terminal: `user:password:answer`, split at the\n"+
+		"first and the last colon; exit with 0 on Access-Accept, 1 on\n"+
+		"Access-Reject, 2 on any error",
 		func(value string) error { login = &value; return nil })
-	phone := flags.String("phone", "", "the `answer` of all phones to a push: approve or deny (default: they ask you,\n"+
-		"and approve with -login)")
+	phone := flags.String("phone", "", "the `answer` of all phones to a push: approve or deny (default: they\n"+
+		"ask you, and approve with -login)")
+	flags.BoolVar(&o.web, "web", false, "show all of it as a page for a browser on this machine")
 	verbose := flags.Bool("v", false, "log every step of a login to stderr, not only warnings")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
@@ -130,6 +143,9 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		o.level = slog.LevelDebug
 	}
 	err := errors.Join(o.setLogin(login), o.setPhone(*phone))
+	if o.web && (login != nil || *phone != "") {
+		err = errors.Join(err, errors.New("-web has the VPN and the phones on the page: leave out -login and -phone"))
+	}
 	if flags.NArg() > 0 {
 		err = errors.Join(err, fmt.Errorf("unexpected argument %q", flags.Arg(0)))
 	}

@@ -24,11 +24,12 @@ func TestOneLoginTellsItsEndByTheExitStatus(t *testing.T) {
 	}{
 		"push":                {[]string{"-login", "jdoe:correct horse:1"}, exitAccept, "Approve? [y/n] y\nAccess-Accept\n"},
 		"call":                {[]string{"-login", "jdoe:correct horse:phone"}, exitAccept, "Phone call: Login request"},
+		"verified push":       {[]string{"-login", "erin:swordfish:1"}, exitAccept, "Number on the VPN's screen, or n: 376\nAccess-Accept\n"},
 		"denied push":         {[]string{"-login", "jdoe:correct horse:1", "-phone", "deny"}, exitReject, "Approve? [y/n] n\nAccess-Reject\n"},
 		"approve, said aloud": {[]string{"-login", "jdoe:correct horse:1", "-phone", "approve"}, exitAccept, "Access-Accept\n"},
 		"passcode":            {[]string{"-login", "alice:battery staple:123456"}, exitAccept, "Passcode: 123456\nAccess-Accept\n"},
 		"wrong passcode":      {[]string{"-login", "alice:battery staple:654321"}, exitReject, "Access-Reject\n  Incorrect passcode."},
-		"wrong password":      {[]string{"-login", "jdoe:horse:1"}, exitReject, "VPN password: \nAccess-Reject\n"},
+		"wrong password":      {[]string{"-login", "jdoe:horse:1"}, exitReject, "VPN password: \nAccess-Reject\n  (The server tells users no more. Start with -v to see why.)\n"},
 		"password of colons":  {[]string{"-login", "jdoe:::1"}, exitReject, "VPN password: \nAccess-Reject\n"},
 		"unknown user":        {[]string{"-login", "mallory:correct horse:1"}, exitReject, "VPN password: \nAccess-Reject\n"},
 		"SMS":                 {[]string{"-login", "jdoe:correct horse:sms"}, exitReject, "Phone of jdoe: SMS passcodes:\n1"},
@@ -56,6 +57,8 @@ func TestWhatIsNoLoginIsAnError(t *testing.T) {
 		"no name":             {[]string{"-login", ":correct horse:1"}, exitError, "-login wants user:password:answer\n"},
 		"empty login":         {[]string{"-login", ""}, exitError, "-login wants user:password:answer\n"},
 		"phone":               {[]string{"-phone", "ring"}, exitError, `-phone wants approve or deny, not "ring"`},
+		"web and login":       {[]string{"-web", "-login", "jdoe:hunter2:1"}, exitError, "leave out -login and -phone\n"},
+		"web and phone":       {[]string{"-web", "-phone", "deny"}, exitError, "leave out -login and -phone\n"},
 		"argument":            {[]string{"jdoe"}, exitError, `unexpected argument "jdoe"`},
 		"flag":                {[]string{"-x"}, exitError, "not defined: -x"},
 		"help":                {[]string{"-h"}, exitAccept, "Usage: go run ./examples/quickstart"},
@@ -84,15 +87,19 @@ Server: 127.0.0.1:PORT (UDP), shared secret: testing123
 
 User     Password         Second factor
 jdoe     correct horse    a phone: push, call or SMS passcodes
+erin     swordfish        a phone whose push asks for a number
 alice    battery staple   a token, which shows 123456
 bob      open sesame      has none yet and must enroll
 carol    hunter2          needs none: the service lets her in
 
 This terminal is the VPN, and it is the users' phones. Ctrl-C ends it.
-The radclient of FreeRADIUS can log in too, from another window, and again with
-the answer as User-Password and the State of the challenge:
+With -web, a page in the browser is all of that.
 
-  echo 'User-Name=jdoe,User-Password="correct horse",Message-Authenticator=0x00' |
+The radclient of FreeRADIUS can log in too, from another window, and again
+with the answer as User-Password and the State of the challenge:
+
+  echo 'User-Name=jdoe,User-Password="correct horse",
+    Message-Authenticator=0x00' |
     radclient -x -t 70 -r 1 127.0.0.1:PORT auth testing123
 
 VPN user name: jdoe
@@ -107,7 +114,8 @@ Access-Challenge
   3. SMS passcodes to XXX-XXX-1234
 
   Passcode or option (1-3): 1
-Phone of jdoe: Duo Push: Login request for jdoe from 192.0.2.33. Approve? [y/n] y
+Phone of jdoe: Duo Push: Login request for jdoe from 192.0.2.33.
+  Approve? [y/n] y
 Access-Accept
   Success. Logging you in...
 
@@ -132,7 +140,7 @@ func TestASessionGoesOn(t *testing.T) {
 		stdin string
 		shows string
 	}{
-		"a key that is neither y nor n":  {"jdoe\ncorrect horse\n1\nx\nNo\n", "[y/n] x\nPhone of jdoe: Duo Push: Login request for jdoe from 192.0.2.33. Approve? [y/n] No\nAccess-Reject\n"},
+		"a key that is neither y nor n":  {"jdoe\ncorrect horse\n1\nx\nNo\n", "[y/n] x\nPhone of jdoe: Duo Push: Login request for jdoe from 192.0.2.33.\n  Approve? [y/n] No\nAccess-Reject\n"},
 		"a typing error":                 {"alice\nbattery staple\n1\n123456\n", "That is not one of the options."},
 		"a passcode out of an SMS":       {"jdoe\ncorrect horse\nsms\njdoe\ncorrect horse\n1104729\n", "(next code starts with: 1)\n\n  Passcode or option (1-3): 1104729\nAccess-Accept"},
 		"a password that does not fit":   {"jdoe\n" + strings.Repeat("x", 129) + "\ncarol\nhunter2\n", "quickstart: radiustest: User-Password"},
@@ -193,4 +201,23 @@ func TestTheFirstAndTheLastColonDivideALogin(t *testing.T) {
 	o, err := parse([]string{"-login", "jdoe:a:b:c"}, io.Discard)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"jdoe", "a:b", "c"}, o.login)
+}
+
+// Whatever a newcomer's terminal shows has room in 80 columns.
+func TestAllThatIsShownFits80Columns(t *testing.T) {
+	var shown bytes.Buffer
+	const all = "jdoe\ncorrect horse\n1\nn\njdoe\ncorrect horse\nsms\nerin\nswordfish\n1\n376\n" +
+		"jdoe\nwrong\nbob\nopen sesame\nalice\nbattery staple\n1\n654321\n"
+	run(t.Context(), nil, strings.NewReader(all), &shown, &shown)
+	run(t.Context(), []string{"-h"}, nil, &shown, &shown)
+	run(t.Context(), []string{"-login", "jdoe", "-phone", "ring"}, nil, &shown, &shown)
+	run(t.Context(), []string{"-login", "jdoe:correct horse:pusch"}, nil, &shown, &shown)
+	run(t.Context(), []string{"-web", "-phone", "deny"}, nil, &shown, &shown)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	run(ended, []string{"-web"}, nil, &shown, &shown)
+	for line := range strings.Lines(shown.String()) {
+		width := len(strings.ReplaceAll(strings.TrimSuffix(line, "\n"), "    \t", "        "))
+		assert.LessOrEqual(t, width, 80, line)
+	}
 }

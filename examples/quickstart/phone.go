@@ -5,33 +5,34 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/radmfa/radmfa"
 	"github.com/radmfa/radmfa/duo"
 	"github.com/radmfa/radmfa/duo/duotest"
 )
-
-const approve = " Approve? [y/n] "
 
 // ring is what a phone shows. The answer is nil when it asks nothing.
 type ring struct {
 	late   <-chan struct{} // closed when it is too late for an answer; may be nil
 	text   string
+	code   string // what has to be typed to approve; empty: y
 	answer chan<- duo.Status
 }
 
-// answerPush is the duotest.Answer of all phones: it shows the push or call, and
-// waits for what the person at the console says.
-func (d *demo) answerPush(ctx context.Context, p duotest.Push) duo.Status {
-	what := "Duo Push"
-	if p.Factor == duo.FactorPhone {
-		what = "Phone call"
+// question is the last line of what it shows.
+func (r *ring) question() string {
+	if r.code != "" {
+		return "  Number on the VPN's screen, or n: "
 	}
-	text := fmt.Sprintf("Phone of %s: %s: %s request for %s", p.Username, what, p.Type, p.DisplayUsername)
+	return "  Approve? [y/n] "
+}
+
+// push shows a push or call, and waits for what the person at the console says.
+func (d *demo) push(ctx context.Context, p duotest.Push) duo.Status {
+	text := fmt.Sprintf("Phone of %s: %s: %s request for %s", p.Username, factorName(p.Factor), p.Type, p.DisplayUsername)
 	if p.IPAddr != "" {
 		text += " from " + p.IPAddr
 	}
 	answer := make(chan duo.Status, 1)
-	d.show(ring{ctx.Done(), text + ".", answer})
+	d.show(ring{ctx.Done(), text + ".\n", p.Code, answer})
 	select {
 	case status := <-answer:
 		return status
@@ -42,13 +43,25 @@ func (d *demo) answerPush(ctx context.Context, p duotest.Push) duo.Status {
 	}
 }
 
-// showSMS is the Server's OnEvent: it shows the passcodes that were sent by SMS,
-// which by itself is a rejected login.
-func (d *demo) showSMS(ctx context.Context, e radmfa.Event) {
-	if e.Stage == radmfa.StageAuth && e.Factor == duo.FactorSMS && e.Result == radmfa.ResultRejected {
-		codes := strings.Join(d.service.SMS(e.Username), " ")
-		d.show(ring{ctx.Done(), fmt.Sprintf("Phone of %s: SMS passcodes:\n%s", e.Username, codes), nil})
+// factorName is what a phone calls what it shows.
+func factorName(f duo.Factor) string {
+	if f == duo.FactorPhone {
+		return "Phone call"
 	}
+	return "Duo Push"
+}
+
+// sms shows passcodes on the console, five in a line.
+func (d *demo) sms(ctx context.Context, username string, codes []string) {
+	text := fmt.Sprintf("Phone of %s: SMS passcodes:\n", username)
+	for i, code := range codes {
+		end := " "
+		if i%5 == 4 || i == len(codes)-1 {
+			end = "\n"
+		}
+		text += code + end
+	}
+	d.show(ring{late: ctx.Done(), text: text})
 }
 
 // show hands a ring to the console, unless that has no time for it.
@@ -64,14 +77,17 @@ func (d *demo) show(r ring) {
 func (d *demo) ring(ctx context.Context, r ring) error {
 	switch {
 	case r.answer == nil:
-		d.print(r.text + "\n")
+		d.print(r.text)
 		return nil
 	case d.phone != "":
 		key := "n"
 		if d.phone == duo.StatusAllow {
 			key = "y"
+			if r.code != "" {
+				key = r.code
+			}
 		}
-		d.print(r.text + approve + key + "\n")
+		d.print(r.text + r.question() + key + "\n")
 		r.answer <- d.phone
 		return nil
 	default:
@@ -82,19 +98,15 @@ func (d *demo) ring(ctx context.Context, r ring) error {
 // decide asks whether to approve until that is answered or too late.
 func (d *demo) decide(ctx context.Context, r ring) error {
 	for {
-		d.print(r.text + approve)
+		d.print(r.text + r.question())
 		select {
 		case l := <-d.next(false):
 			d.took(l, false)
 			if l.err != nil {
 				return l.err
 			}
-			switch strings.ToLower(strings.TrimSpace(l.text)) {
-			case "y", "yes":
-				r.answer <- duo.StatusAllow
-				return nil
-			case "n", "no":
-				r.answer <- duo.StatusDeny
+			if status := r.read(l.text); status != "" {
+				r.answer <- status
 				return nil
 			}
 		case <-r.late:
@@ -105,4 +117,17 @@ func (d *demo) decide(ctx context.Context, r ring) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// read returns what the person typed, or "" for what is no answer.
+func (r *ring) read(typed string) duo.Status {
+	key := strings.ToLower(strings.TrimSpace(typed))
+	switch {
+	case key == "n", key == "no":
+		return duo.StatusDeny
+	case r.code != "" && key == r.code,
+		r.code == "" && (key == "y" || key == "yes"):
+		return duo.StatusAllow
+	}
+	return ""
 }

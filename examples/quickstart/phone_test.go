@@ -31,7 +31,7 @@ func session(t *testing.T, test func(*testing.T, *keyboard)) {
 		in, restore := newInput(stdin)
 		defer restore()
 		k := &keyboard{Writer: typing, screen: &screen{}}
-		k.demo, err = newDemo(conn, &console{input: in, out: k.screen}, "", slog.New(slog.DiscardHandler))
+		k.demo, err = newDemo(conn, &console{input: in, out: k.screen}, &options{}, slog.New(slog.DiscardHandler))
 		require.NoError(t, err)
 		k.demo.nas.Exchanger.Dial = network.Dialer("127.0.0.1")
 		ended := make(chan error, 1)
@@ -72,7 +72,7 @@ func TestAPhoneRingsForALoginFromElsewhere(t *testing.T) {
 			replies <- reply
 		}()
 		synctest.Wait()
-		assert.Contains(t, k.String(), "VPN user name: \nPhone of jdoe: Duo Push: Login request for jdoe. Approve? [y/n] ")
+		assert.Contains(t, k.String(), "VPN user name: \nPhone of jdoe: Duo Push: Login request for jdoe.\n  Approve? [y/n] ")
 		k.types(t, "y\n")
 		assert.True(t, (<-replies).Accepted())
 		k.types(t, "carol\nhunter2\n")

@@ -17,6 +17,8 @@ func users(phone duotest.Answer) []user {
 	return []user{
 		{"jdoe", "correct horse", "a phone: push, call or SMS passcodes",
 			&duotest.User{Devices: []duotest.Device{{Answer: phone}}}},
+		{"erin", "swordfish", "a phone whose push asks for a number",
+			&duotest.User{Devices: []duotest.Device{{Answer: phone}}, Verified: duotest.CodeInPreauth}},
 		{"alice", "battery staple", "a token, which shows 123456",
 			&duotest.User{Devices: []duotest.Device{{Kind: duotest.Token}}, Passcodes: []string{"123456"}}},
 		{"bob", "open sesame", "has none yet and must enroll",

@@ -66,9 +66,17 @@ func (d *demo) login(ctx context.Context) (*radiustest.Reply, error) {
 		})
 	}
 	if err == nil {
-		d.print(reply.Code.String() + "\n" + indent(reply.Message()))
+		d.print(reply.Code.String() + "\n" + indent(reply.Message()) + d.hint(reply))
 	}
 	return reply, err
+}
+
+// hint says where the reason is that a wrong password has. A user is not told.
+func (d *demo) hint(reply *radiustest.Reply) string {
+	if !reply.Rejected() || reply.Message() != "" || d.verbose {
+		return ""
+	}
+	return "  (The server tells users no more. Start with -v to see why.)\n"
 }
 
 // wait waits for the server's reply, while phones may ring.
@@ -123,8 +131,10 @@ func (d *demo) welcome() {
 		d.print(fmt.Sprintf("%-8s %-16s %s\n", u.name, u.password, u.about))
 	}
 	d.print("\nThis terminal is the VPN, and it is the users' phones. Ctrl-C ends it.\n" +
-		"The radclient of FreeRADIUS can log in too, from another window, and again with\n" +
-		"the answer as User-Password and the State of the challenge:\n\n" +
-		"  echo 'User-Name=jdoe,User-Password=\"correct horse\",Message-Authenticator=0x00' |\n" +
+		"With -web, a page in the browser is all of that.\n\n" +
+		"The radclient of FreeRADIUS can log in too, from another window, and again\n" +
+		"with the answer as User-Password and the State of the challenge:\n\n" +
+		"  echo 'User-Name=jdoe,User-Password=\"correct horse\",\n" +
+		"    Message-Authenticator=0x00' |\n" +
 		fmt.Sprintf("    radclient -x -t 70 -r 1 %s auth %s\n\n", d.nas.Server, secret))
 }

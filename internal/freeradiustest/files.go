@@ -46,6 +46,13 @@ client loopback {
 	secret = "@secret@"
 	require_message_authenticator = yes
 }
+clients radsec {
+	client loopback {
+		ipaddr = 127.0.0.0/8
+		proto = tls
+		secret = radsec
+	}
+}
 thread pool {
 	start_servers = 8
 	max_servers = 8
@@ -90,6 +97,7 @@ server default {
 		ipaddr = 127.0.0.1
 		port = @port@
 	}
+	@radsec@
 	authorize {
 		Autz-Type Status-Server {
 			@sign@
@@ -198,7 +206,7 @@ twomsg Auth-Type := Reject
 `
 
 // writeFiles makes the configuration directory.
-func writeFiles(dir string, port int, config Config) error {
+func writeFiles(dir string, port int, config Config, radsec string) error {
 	signature := sign
 	if config.Unsigned {
 		signature = ""
@@ -207,7 +215,7 @@ func writeFiles(dir string, port int, config Config) error {
 		"users":      users + longUsers(),
 		"dictionary": dictionary,
 		"radiusd.conf": strings.NewReplacer("@dir@", filepath.ToSlash(dir), "@port@", fmt.Sprint(port),
-			"@secret@", string(config.Secret), "@sign@", signature, "@libdir@", libdir()).Replace(configuration),
+			"@secret@", string(config.Secret), "@sign@", signature, "@libdir@", libdir(), "@radsec@", radsec).Replace(configuration),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			return err

@@ -35,6 +35,7 @@ import (
 
 	layeh "layeh.com/radius"
 
+	"github.com/radmfa/radmfa/internal/radsectest"
 	"github.com/radmfa/radmfa/radius"
 )
 
@@ -53,12 +54,18 @@ type Config struct {
 	// Unsigned leaves Message-Authenticator out of the replies, as FreeRADIUS
 	// before 3.2.5 does. Later ones cannot be kept from sending it.
 	Unsigned bool
+
+	// TLS makes the server listen for RADIUS over TLS as well, with these files.
+	TLS *radsectest.Files
 }
 
 // Server is a running FreeRADIUS.
 type Server struct {
 	// Addr is its address and port.
 	Addr string
+
+	// TLSAddr is where it listens for RADIUS over TLS, if it does.
+	TLSAddr string
 
 	// Secret is its shared secret.
 	Secret radius.Secret
@@ -81,7 +88,11 @@ func Start(t testing.TB, config Config) *Server {
 	s := &Server{Secret: config.Secret, t: t, program: program, dir: t.TempDir()}
 	port := freePort(t)
 	s.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	if err := writeFiles(s.dir, port, config); err != nil {
+	radsec := ""
+	if config.TLS != nil {
+		radsec, s.TLSAddr = listenTLS(t, *config.TLS)
+	}
+	if err := writeFiles(s.dir, port, config, radsec); err != nil {
 		t.Fatalf("freeradiustest: %v", err)
 	}
 	t.Cleanup(s.Stop)

@@ -1,6 +1,5 @@
-// Package ldaptest has directories for tests: a small one in this process, and
-// real ones (OpenLDAP, Samba's Active Directory) started from a temporary
-// directory on loopback addresses.
+// Package ldaptest has real directories for tests: OpenLDAP and Samba's Active
+// Directory, started from a temporary directory on loopback addresses.
 package ldaptest
 
 import (

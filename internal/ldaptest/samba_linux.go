@@ -2,6 +2,7 @@ package ldaptest
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode/utf16"
 
 	"github.com/go-ldap/ldap/v3"
 )
@@ -39,9 +41,9 @@ const (
 // Stop must be called in the end. Need tells what to do about an error.
 func StartSamba(dir string) (*Samba, error) {
 	s := &Samba{dir: dir}
-	var tool, ldbadd, ldbmodify string
+	var tool, ldbadd string
 	for name, path := range map[string]*string{
-		"samba": &s.path, "samba-tool": &tool, "ldbadd": &ldbadd, "ldbmodify": &ldbmodify,
+		"samba": &s.path, "samba-tool": &tool, "ldbadd": &ldbadd,
 	} {
 		var err error
 		if *path, err = program(name, sambaPackages); err != nil {
@@ -57,15 +59,13 @@ func StartSamba(dir string) (*Samba, error) {
 	if err := s.provision(tool); err != nil {
 		return nil, err
 	}
-	sam := filepath.Join(dir, "private", "sam.ldb")
-	if err := run(sambaPolicy, ldbmodify, "-H", sam); err != nil {
+	if err := s.edit(sambaPolicy); err != nil {
 		return nil, err
 	}
-	if err := run(sambaLDIF(), ldbadd, "-H", sam); err != nil {
+	if err := run(sambaLDIF(), ldbadd, "-H", filepath.Join(dir, "private", "sam.ldb")); err != nil {
 		return nil, err
 	}
-	// The control permits writing pwdLastSet.
-	if err := run(sambaChanges, ldbmodify, "-H", sam, "--controls=local_oid:1.3.6.1.4.1.7165.4.3.20:0"); err != nil {
+	if err := s.edit(sambaChanges, permitPwdLastSet); err != nil {
 		return nil, err
 	}
 	if err := s.Start("yes"); err != nil {
@@ -197,6 +197,7 @@ func sambaUsers() []sambaUser {
 	for _, name := range []string{
 		"jdoe", "alice", "bob", "prim", "primnest", "mustchange", "locked", "expired",
 		"acctexp", "hours", "station", "protected", "brute",
+		"change1", "change2", "change3", "change4",
 	} {
 		users = append(users, sambaUser{name: name})
 	}
@@ -211,7 +212,7 @@ func sambaLDIF() string {
 	}
 	writeGroup(&b, "Contractors", "alice", "primnest")
 	writeGroup(&b, "VPNUsers", "jdoe", "zoe", `Smith\, John (admin)`, "Contractors", "prim", "disabled",
-		"mustchange", "locked", "expired", "acctexp", "hours", "station", "protected", "brute")
+		"mustchange", "locked", "change1", "change2", "change3", "change4", "expired", "acctexp", "hours", "station", "protected", "brute")
 	const minute, day = 60 * 1e7, 24 * 60 * 60 * 1e7
 	writePolicy(&b, "lock1min", "brute", 3, minute, 0)
 	writePolicy(&b, "lockforever", "locked", 1, 60*day, 0)
@@ -244,9 +245,17 @@ func writeUser(b *strings.Builder, u sambaUser) {
 	b.WriteString("\n")
 }
 
-// unicodePwd is a password in quotes and UTF-16, as Active Directory wants it.
 func unicodePwd(password string) string {
-	return base64.StdEncoding.EncodeToString(wide(`"` + password + `"`))
+	return base64.StdEncoding.EncodeToString([]byte(quoted(password)))
+}
+
+// quoted is a password in quotes and UTF-16, as Active Directory wants it.
+func quoted(password string) string {
+	var b []byte
+	for _, unit := range utf16.Encode([]rune(`"` + password + `"`)) {
+		b = binary.LittleEndian.AppendUint16(b, unit)
+	}
+	return string(b)
 }
 
 func writeGroup(b *strings.Builder, name string, members ...string) {
@@ -334,15 +343,6 @@ member: CN=protected,` + sambaPeople + `
 
 `
 )
-
-// ClearLockout ends the lock that wrong passwords brought upon a user.
-func (s *Samba) ClearLockout(user string) error {
-	return s.asAdmin(func(c *ldap.Conn) error {
-		change := ldap.NewModifyRequest("CN="+user+","+sambaPeople, nil)
-		change.Replace("lockoutTime", []string{"0"})
-		return c.Modify(change)
-	})
-}
 
 // asAdmin runs change as the domain's administrator.
 func (s *Samba) asAdmin(change func(*ldap.Conn) error) error {

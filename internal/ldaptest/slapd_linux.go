@@ -175,6 +175,10 @@ func slapdUsers() []slapdUser {
 		{name: "expired", extra: fmt.Sprintf(policy, "expiring") + changedLongAgo},
 		{name: "grace", extra: fmt.Sprintf(policy, "gracing") + changedLongAgo},
 		{name: "reset", extra: "pwdReset: TRUE\n"},
+		{name: "change1", extra: fmt.Sprintf(policy, "strict") + "pwdReset: TRUE\n"},
+		{name: "change4", extra: fmt.Sprintf(policy, "strict") + "pwdReset: TRUE\n"},
+		{name: "change2", extra: "pwdReset: TRUE\n"},
+		{name: "change3", extra: fmt.Sprintf(policy, "fixed") + "pwdReset: TRUE\n"},
 		{name: "brute", extra: fmt.Sprintf(policy, "lockafter3")},
 		{name: "posix", extra: "objectClass: posixAccount\nuidNumber: 5001\ngidNumber: 5001\nhomeDirectory: /\n"},
 	}
@@ -194,6 +198,12 @@ func slapdLDIF() string {
 			"pwdAttribute: userPassword\npwdMustChange: TRUE\npwdLockout: TRUE\npwdMaxAge: %[3]d\n"+
 			"pwdMaxFailure: %d\npwdLockoutDuration: %d\npwdGraceAuthNLimit: %d\n\n",
 			p.name, slapdBase, p.age, p.failures, p.lockFor, p.grace)
+	}
+	for name, rules := range map[string]string{
+		"strict": "pwdMinLength: 8\npwdCheckQuality: 2\npwdInHistory: 3\n", "fixed": "pwdAllowUserChange: FALSE\n",
+	} {
+		fmt.Fprintf(&b, "dn: cn=%s,ou=policies,%s\nobjectClass: device\nobjectClass: pwdPolicy\ncn: %[1]s\n"+
+			"pwdAttribute: userPassword\npwdMustChange: TRUE\n%[3]s\n", name, slapdBase, rules)
 	}
 	for name, password := range map[string]string{"svc-radius": "svc-pw", "svc-blind": "blind-pw"} {
 		fmt.Fprintf(&b, "dn: cn=%s,ou=services,%s\nobjectClass: organizationalRole\n"+

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -13,6 +12,8 @@ import (
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"github.com/radmfa/radmfa/primary"
 )
 
 // directory is an Authenticator whose fields have been checked, whose defaults
@@ -65,20 +66,22 @@ func (d *directory) timeout() time.Duration { return cmp.Or(d.Timeout, DefaultTi
 func (d *directory) checkScalars() error {
 	switch {
 	case d.BaseDN == "":
-		return errors.New("field BaseDN is empty: set it to the entry below which users are")
+		return primary.FieldErrorf("field {BaseDN} is empty: set it to the entry below which users are")
 	case d.ServiceUser == "" && d.ServicePassword != "":
-		return errors.New("field ServicePassword is set and ServiceUser is not")
+		return primary.FieldErrorf("field {ServicePassword} is set and {ServiceUser} is not")
 	case d.ServiceUser != "" && d.ServicePassword == "":
-		return errors.New("field ServiceUser is set and ServicePassword is not")
+		return primary.FieldErrorf("field {ServiceUser} is set and {ServicePassword} is not")
 	case d.Timeout < 0 || d.IdleTimeout < 0 || d.MaxConns < 0 || d.RefusedFor < 0:
-		return errors.New("one of Timeout, IdleTimeout, MaxConns and RefusedFor is negative")
+		return primary.FieldErrorf("one of {Timeout}, {IdleTimeout}, {MaxConns} and {RefusedFor} is negative")
 	case d.Transport < StartTLS || d.Transport > Clear:
-		return fmt.Errorf("unknown Transport %d", d.Transport)
+		return primary.FieldErrorf("unknown {Transport} %d", d.Transport)
 	case d.Bind < Simple || d.Bind > NTLM:
-		return fmt.Errorf("unknown Bind %d", d.Bind)
+		return primary.FieldErrorf("unknown {Bind} %d", d.Bind)
+	case d.AllowPasswordChange && d.Transport == Clear:
+		return primary.FieldErrorf("field {AllowPasswordChange} needs TLS, or new passwords would cross the network readably: set {Transport} to {StartTLS} or {LDAPS}")
 	}
 	if _, err := ldap.ParseDN(d.BaseDN); err != nil {
-		return fmt.Errorf("field BaseDN %q is no DN: %w", d.BaseDN, err)
+		return primary.FieldErrorf("field {BaseDN} %q is no DN: %w", d.BaseDN, err)
 	}
 	return nil
 }
@@ -90,7 +93,7 @@ func (d *directory) setFilter() error {
 	}
 	if d.filter != "" {
 		if _, err := ldap.CompileFilter(d.filter); err != nil {
-			return fmt.Errorf("the Filter %q is no LDAP filter: %w", d.Filter, err)
+			return primary.FieldErrorf("the {Filter} %q is no LDAP filter: %w", d.Filter, err)
 		}
 	}
 	for _, attr := range []string{d.userAttr, d.atAttr} {
@@ -121,7 +124,7 @@ func groups(field string, dns []string) ([]group, error) {
 	for _, dn := range dns {
 		parsed, err := ldap.ParseDN(dn)
 		if err != nil || len(parsed.RDNs) == 0 {
-			return nil, fmt.Errorf("field %s holds %q, which is no DN", field, dn)
+			return nil, primary.FieldErrorf("field {"+field+"} holds %q, which is no DN", dn)
 		}
 		out = append(out, group{dn: dn, key: key(dn)})
 	}
@@ -153,7 +156,7 @@ func (d *directory) setGroupBase() error {
 	d.groupBase = cmp.Or(d.GroupBaseDN, d.BaseDN)
 	base, err := ldap.ParseDN(d.groupBase)
 	if err != nil {
-		return fmt.Errorf("field GroupBaseDN %q is no DN: %w", d.GroupBaseDN, err)
+		return primary.FieldErrorf("field {GroupBaseDN} %q is no DN: %w", d.GroupBaseDN, err)
 	}
 	if d.GroupBaseDN != "" || !d.NestedGroups {
 		return nil
@@ -168,8 +171,8 @@ func (d *directory) setGroupBase() error {
 		}
 	}
 	if len(base.RDNs) == 0 {
-		return errors.New("BaseDN and the groups' DNs have nothing in common: " +
-			"set GroupBaseDN to the entry below which groups are")
+		return primary.FieldErrorf("{BaseDN} and the groups' DNs have nothing in common: " +
+			"set {GroupBaseDN} to the entry below which groups are")
 	}
 	d.groupBase = base.String()
 	return nil
@@ -201,7 +204,7 @@ func compareFold(a, b string) int { return cmp.Compare(strings.ToLower(a), strin
 
 func (d *directory) setHosts() error {
 	if len(d.Hosts) == 0 {
-		return errors.New("field Hosts is empty: set it to the directory's servers")
+		return primary.FieldErrorf("field {Hosts} is empty: set it to the directory's servers")
 	}
 	for _, name := range d.Hosts {
 		h, err := d.newHost(name)
@@ -215,7 +218,7 @@ func (d *directory) setHosts() error {
 
 func (d *directory) newHost(name string) (*host, error) {
 	if name == "" || strings.ContainsAny(name, "/ ") {
-		return nil, fmt.Errorf("field Hosts holds %q, want a host or host:port; Transport sets what ldaps:// would", name)
+		return nil, primary.FieldErrorf("field {Hosts} holds %q, want a host or host:port; {Transport} sets what ldaps:// would", name)
 	}
 	server, port, err := net.SplitHostPort(name)
 	if err != nil { // no port
@@ -223,6 +226,9 @@ func (d *directory) newHost(name string) (*host, error) {
 		if d.Transport == LDAPS {
 			port = ldap.DefaultLdapsPort
 		}
+	}
+	if d.AllowPasswordChange && (port == "3268" || port == "3269") {
+		return nil, primary.FieldErrorf("field {Hosts} holds %q, the global catalog, which changes no passwords as {AllowPasswordChange} wants: use port 389 or 636", name)
 	}
 	h := &host{dir: d, addr: net.JoinHostPort(server, port)}
 	for i := range h.pool {

@@ -15,12 +15,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/radmfa/radmfa/internal/ldaptest"
+	"github.com/radmfa/radmfa/primary/ldapauth/ldapauthtest"
 )
 
 func TestWrongFieldsAreNamed(t *testing.T) {
 	for want, spoil := range map[string]func(*Authenticator){
-		"Hosts is empty":                 func(a *Authenticator) { a.Hosts = nil },
-		"Transport sets what ldaps://":   func(a *Authenticator) { a.Hosts = []string{"ldaps://dc1"} },
+		"Hosts is empty":               func(a *Authenticator) { a.Hosts = nil },
+		"Transport sets what ldaps://": func(a *Authenticator) { a.Hosts = []string{"ldaps://dc1"} },
+		"the global catalog": func(a *Authenticator) {
+			a.Hosts, a.AllowPasswordChange, a.Transport = []string{"dc1:3269"}, true, LDAPS
+		},
 		"BaseDN is empty":                func(a *Authenticator) { a.BaseDN = "" },
 		`BaseDN "example.com" is no DN`:  func(a *Authenticator) { a.BaseDN = "example.com" },
 		"ServiceUser is not":             func(a *Authenticator) { a.ServiceUser = "" },
@@ -131,7 +135,7 @@ func TestTLSVerifiesUnlessToldOtherwise(t *testing.T) {
 		for _, transport := range []Transport{StartTLS, LDAPS} {
 			t.Run(name+" "+transport.String(), func(t *testing.T) {
 				f := fakeDirectory()
-				f.TLS, f.Implicit = &tls.Config{Certificates: []tls.Certificate{cert}}, transport == LDAPS
+				f.TLS, f.LDAPS = &tls.Config{Certificates: []tls.Certificate{cert}}, transport == LDAPS
 				auth := fakeAuth(t, network{test.host + ":1": f})
 				addr := f.Listen(t) // net.Pipe cannot take the alert that ends a handshake
 				auth.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -163,7 +167,7 @@ func TestRefusedStartTLSSaysWhatToSet(t *testing.T) {
 
 func TestCheckSaysWhatWorksAndWhatDoesNot(t *testing.T) {
 	good, bad, blind, nogroup := grouped(false), fakeDirectory(), fakeDirectory(), fakeDirectory()
-	bad.OnBind = func(string, string) (ldaptest.Answer, bool) { return ldaptest.Answer{Code: 49}, true }
+	bad.OnBind = func(string, string) *ldapauthtest.Result { return &ldapauthtest.Result{Code: 49} }
 	blind.Entries = blind.Entries[:2]
 	auth := fakeAuth(t, network{"a:389": good, "b:389": bad, "c:389": blind, "d:389": nogroup})
 	auth.Hosts = append(auth.Hosts, "e:389")

@@ -3,7 +3,7 @@ package ldapauth
 import (
 	"testing"
 
-	"github.com/radmfa/radmfa/internal/ldaptest"
+	"github.com/radmfa/radmfa/primary/ldapauth/ldapauthtest"
 	"github.com/radmfa/radmfa/primary/primarytest"
 )
 
@@ -14,6 +14,6 @@ func TestKeepsTheContractOfAuthenticator(t *testing.T) {
 		Authenticator: fakeAuth(t, network{"a:389": fakeDirectory()}),
 		Username:      "jdoe",
 		Password:      "jdoe-pw",
-		Unreachable:   fakeAuth(t, network{"a:389": silent, "b:389": &ldaptest.Fake{}}),
+		Unreachable:   fakeAuth(t, network{"a:389": silent, "b:389": &ldapauthtest.Directory{}}),
 	})
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/radmfa/radmfa/internal/ldaptest"
+	"github.com/radmfa/radmfa/primary/ldapauth/ldapauthtest"
 )
 
 const (
@@ -19,8 +19,8 @@ const (
 )
 
 // person is an entry of a fake directory, with the password name-pw.
-func person(name string, attributes ...string) ldaptest.Entry {
-	e := ldaptest.Entry{
+func person(name string, attributes ...string) ldapauthtest.Entry {
+	e := ldapauthtest.Entry{
 		DN:         "uid=" + name + ",ou=people,dc=example,dc=com",
 		Password:   name + "-pw",
 		Attributes: map[string][]string{"uid": {name}},
@@ -32,7 +32,7 @@ func person(name string, attributes ...string) ldaptest.Entry {
 	return e
 }
 
-func groupEntry(name string, attributes ...string) ldaptest.Entry {
+func groupEntry(name string, attributes ...string) ldapauthtest.Entry {
 	e := person(name, attributes...)
 	e.DN, e.Password = groupDN(name), ""
 	delete(e.Attributes, "uid")
@@ -44,16 +44,31 @@ func groupDN(name string) string { return "cn=" + name + ",ou=groups,dc=example,
 func personDN(name string) string { return person(name).DN }
 
 // fakeDirectory has jdoe, and the service account.
-func fakeDirectory(more ...ldaptest.Entry) *ldaptest.Fake {
-	return &ldaptest.Fake{Entries: slices.Concat([]ldaptest.Entry{
+func fakeDirectory(more ...ldapauthtest.Entry) *ldapauthtest.Directory {
+	return &ldapauthtest.Directory{Entries: slices.Concat([]ldapauthtest.Entry{
 		{DN: "dc=example,dc=com"},
 		{DN: serviceDN, Password: "svc-pw"},
 		person("jdoe", "mail=jdoe@example.com"),
 	}, more)}
 }
 
+// policyError is the value of a password policy control with an error
+// (draft-behera-ldap-password-policy).
+func policyError(code byte) []byte { return []byte{0x30, 3, 0x81, 1, code} }
+
+// policyGrace is the value of a password policy control with grace logins left.
+func policyGrace(left byte) []byte { return []byte{0x30, 5, 0xa0, 3, 0x81, 1, left} }
+
+// unless gives a result except where the entries should decide.
+func unless(entries bool, r ldapauthtest.Result) *ldapauthtest.Result {
+	if entries {
+		return nil
+	}
+	return &r
+}
+
 // network is hosts by address.
-type network map[string]*ldaptest.Fake
+type network map[string]*ldapauthtest.Directory
 
 func (n network) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	f := n[address]

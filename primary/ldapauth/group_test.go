@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/radmfa/radmfa/internal/ldaptest"
+	"github.com/radmfa/radmfa/primary/ldapauth/ldapauthtest"
 	"github.com/radmfa/radmfa/radius"
 )
 
@@ -21,8 +21,8 @@ func sid(rid byte) string {
 // grouped is a directory in which everybody is in vpn in another way: direct by
 // memberOf, bymember because only the group says so, nested by way of inner,
 // prim by primary group, primnest by the primary group inner, nobody not at all.
-func grouped(activeDirectory bool) *ldaptest.Fake {
-	people := []ldaptest.Entry{
+func grouped(activeDirectory bool) *ldapauthtest.Directory {
+	people := []ldapauthtest.Entry{
 		person("direct", "memberOf=CN=vpn, OU=groups,DC=example,DC=com"), person("bymember"), person("nested"), person("nobody"),
 	}
 	primary := "gidNumber=9"
@@ -86,7 +86,7 @@ func TestMissingGroupIsAnErrorButKeepsOutNoMemberOfOthers(t *testing.T) {
 }
 
 func TestNestingIsBounded(t *testing.T) {
-	var groups []ldaptest.Entry
+	var groups []ldapauthtest.Entry
 	groups = append(groups, groupEntry("g0", "member="+personDN("jdoe")))
 	for i := range maxNesting + 4 {
 		groups = append(groups, groupEntry(fmt.Sprint("g", i+1), "member="+groupDN(fmt.Sprint("g", i))))

@@ -146,13 +146,8 @@ func (h *host) down(started time.Time, err error) time.Duration {
 // login checks one first factor at this host, within Timeout and this host's
 // share of what ctx leaves for all hosts not yet asked.
 func (h *host) login(ctx context.Context, hostsLeft int, r *primary.Request) (*primary.Result, error) {
-	limit := h.dir.timeout()
-	if deadline, ok := ctx.Deadline(); ok {
-		limit = min(limit, time.Until(deadline)/time.Duration(hostsLeft))
-	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := h.limit(ctx, hostsLeft)
 	defer cancel()
-
 	var u *user
 	err := h.use(ctx, searcher, func(c *conn) (err error) {
 		u, err = h.dir.find(c, r.Username)
@@ -168,7 +163,17 @@ func (h *host) login(ctx context.Context, hostsLeft int, r *primary.Request) (*p
 	if err != nil {
 		return nil, err
 	}
-	return &primary.Result{Username: u.name, Groups: u.groups, Attributes: u.reply}, nil
+	return u.result(), nil
+}
+
+// limit bounds what one host may cost: by Timeout, and by its share of what ctx
+// leaves for all hosts not yet asked.
+func (h *host) limit(ctx context.Context, hostsLeft int) (context.Context, context.CancelFunc) {
+	limit := h.dir.timeout()
+	if deadline, ok := ctx.Deadline(); ok {
+		limit = min(limit, time.Until(deadline)/time.Duration(hostsLeft))
+	}
+	return context.WithTimeout(ctx, limit)
 }
 
 func (h *host) dropIdle() {

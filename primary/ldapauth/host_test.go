@@ -10,13 +10,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/radmfa/radmfa/internal/ldaptest"
 	"github.com/radmfa/radmfa/primary"
+	"github.com/radmfa/radmfa/primary/ldapauth/ldapauthtest"
 	"github.com/radmfa/radmfa/radius"
 )
 
 // inBubble runs a test with fake time and two hosts, a:389 and b:389.
-func inBubble(t *testing.T, test func(t *testing.T, auth *Authenticator, a, b *ldaptest.Fake)) {
+func inBubble(t *testing.T, test func(t *testing.T, auth *Authenticator, a, b *ldapauthtest.Directory)) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := fakeDirectory(), fakeDirectory()
 		test(t, fakeAuth(t, network{"a:389": a, "b:389": b}), a, b)
@@ -24,7 +24,7 @@ func inBubble(t *testing.T, test func(t *testing.T, auth *Authenticator, a, b *l
 }
 
 func TestWrongPasswordIsNotTakenToTheNextHost(t *testing.T) {
-	inBubble(t, func(t *testing.T, auth *Authenticator, a, b *ldaptest.Fake) {
+	inBubble(t, func(t *testing.T, auth *Authenticator, a, b *ldapauthtest.Directory) {
 		requireRejection(t, login(t, auth, "jdoe", "wrong"))
 		requireRejection(t, login(t, auth, "ghost", "wrong"))
 		assert.Zero(t, b.Dialed.Load())
@@ -32,27 +32,29 @@ func TestWrongPasswordIsNotTakenToTheNextHost(t *testing.T) {
 }
 
 func TestNextHostIsAsked(t *testing.T) {
-	always := func(answer ldaptest.Answer) func(string, string) (ldaptest.Answer, bool) {
-		return func(string, string) (ldaptest.Answer, bool) { return answer, true }
+	always := func(answer ldapauthtest.Result) func(string, string) *ldapauthtest.Result {
+		return func(string, string) *ldapauthtest.Result { return &answer }
 	}
-	for name, breakHost := range map[string]func(*Authenticator, *ldaptest.Fake){
-		"on connect failure":               func(_ *Authenticator, a *ldaptest.Fake) { a.Down.Store(true) },
-		"on a timeout":                     func(_ *Authenticator, a *ldaptest.Fake) { a.Hung.Store(true) },
-		"when it cannot be reached at all": func(auth *Authenticator, _ *ldaptest.Fake) { auth.Hosts[0] = "blackhole" },
-		"on a failed service bind":         func(_ *Authenticator, a *ldaptest.Fake) { a.OnBind = always(ldaptest.Answer{Code: 49}) },
-		"when the service account must change its password": func(_ *Authenticator, a *ldaptest.Fake) {
-			a.OnBind = always(ldaptest.Answer{Control: ldaptest.PolicyError(2)})
+	for name, breakHost := range map[string]func(*Authenticator, *ldapauthtest.Directory){
+		"on connect failure":               func(_ *Authenticator, a *ldapauthtest.Directory) { a.Down.Store(true) },
+		"on a timeout":                     func(_ *Authenticator, a *ldapauthtest.Directory) { a.Hung.Store(true) },
+		"when it cannot be reached at all": func(auth *Authenticator, _ *ldapauthtest.Directory) { auth.Hosts[0] = "blackhole" },
+		"on a failed service bind":         func(_ *Authenticator, a *ldapauthtest.Directory) { a.OnBind = always(ldapauthtest.Result{Code: 49}) },
+		"when the service account must change its password": func(_ *Authenticator, a *ldapauthtest.Directory) {
+			a.OnBind = always(ldapauthtest.Result{Policy: policyError(2)})
 		},
-		"when busy":        func(_ *Authenticator, a *ldaptest.Fake) { a.OnBind = always(ldaptest.Answer{Code: 51}) },
-		"when unavailable": func(_ *Authenticator, a *ldaptest.Fake) { a.OnSearch = func(string, string) uint16 { return 52 } },
-		"when users cannot bind": func(_ *Authenticator, a *ldaptest.Fake) {
-			a.OnBind = func(name, _ string) (ldaptest.Answer, bool) {
-				return ldaptest.Answer{Code: 51}, name != serviceDN
+		"when busy": func(_ *Authenticator, a *ldapauthtest.Directory) { a.OnBind = always(ldapauthtest.Result{Code: 51}) },
+		"when unavailable": func(_ *Authenticator, a *ldapauthtest.Directory) {
+			a.OnSearch = func(string, string) *ldapauthtest.Result { return &ldapauthtest.Result{Code: 52} }
+		},
+		"when users cannot bind": func(_ *Authenticator, a *ldapauthtest.Directory) {
+			a.OnBind = func(name, _ string) *ldapauthtest.Result {
+				return unless(name == serviceDN, ldapauthtest.Result{Code: 51})
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, auth *Authenticator, a, _ *ldaptest.Fake) {
+			inBubble(t, func(t *testing.T, auth *Authenticator, a, _ *ldapauthtest.Directory) {
 				breakHost(auth, a)
 				start := time.Now()
 				require.NoError(t, login(t, auth, "jdoe", "jdoe-pw"))
@@ -66,7 +68,7 @@ func TestNextHostIsAsked(t *testing.T) {
 }
 
 func TestFailedHostGetsItsPlaceBackByOneLogin(t *testing.T) {
-	inBubble(t, func(t *testing.T, auth *Authenticator, a, b *ldaptest.Fake) {
+	inBubble(t, func(t *testing.T, auth *Authenticator, a, b *ldapauthtest.Directory) {
 		a.Hung.Store(true)
 		require.NoError(t, login(t, auth, "jdoe", "jdoe-pw"))
 		dialed := a.Dialed.Load()
@@ -102,12 +104,9 @@ func TestFailedHostGetsItsPlaceBackByOneLogin(t *testing.T) {
 }
 
 func TestTroubleWithOneUserIsNotHeldAgainstTheHost(t *testing.T) {
-	inBubble(t, func(t *testing.T, auth *Authenticator, a, b *ldaptest.Fake) {
-		a.OnSearch = func(_, filter string) uint16 {
-			if filter == "(uid=strange)" {
-				return 80
-			}
-			return 0
+	inBubble(t, func(t *testing.T, auth *Authenticator, a, b *ldapauthtest.Directory) {
+		a.OnSearch = func(_, filter string) *ldapauthtest.Result {
+			return unless(filter != "(uid=strange)", ldapauthtest.Result{Code: 80})
 		}
 		requireRejection(t, login(t, auth, "strange", "strange-pw"))
 		assert.Positive(t, b.Searches.Load(), "another host may know better")
@@ -118,7 +117,7 @@ func TestTroubleWithOneUserIsNotHeldAgainstTheHost(t *testing.T) {
 }
 
 func TestEachHostGetsItsShareOfTheDeadline(t *testing.T) {
-	inBubble(t, func(t *testing.T, auth *Authenticator, a, _ *ldaptest.Fake) {
+	inBubble(t, func(t *testing.T, auth *Authenticator, a, _ *ldapauthtest.Directory) {
 		a.Hung.Store(true)
 		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 		defer cancel()
@@ -128,7 +127,7 @@ func TestEachHostGetsItsShareOfTheDeadline(t *testing.T) {
 }
 
 func TestDeadDirectoryIsAnErrorAndNoRejection(t *testing.T) {
-	inBubble(t, func(t *testing.T, auth *Authenticator, a, b *ldaptest.Fake) {
+	inBubble(t, func(t *testing.T, auth *Authenticator, a, b *ldapauthtest.Directory) {
 		a.Down.Store(true)
 		b.Down.Store(true)
 		start := time.Now()
@@ -211,7 +210,7 @@ func TestHungDirectoryTimesOut(t *testing.T) {
 func TestConnectionsAreBoundedAndIdleOnesClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := fakeDirectory()
-		f.OnSearch = func(string, string) uint16 { time.Sleep(time.Second); return 0 }
+		f.OnSearch = func(string, string) *ldapauthtest.Result { time.Sleep(time.Second); return nil }
 		auth := fakeAuth(t, network{"a:389": f})
 		auth.MaxConns, auth.Timeout = 2, time.Minute
 		var wg sync.WaitGroup
@@ -244,7 +243,7 @@ func TestConnectionsAreBoundedAndIdleOnesClosed(t *testing.T) {
 func TestWaitingForAConnectionEndsWithCtx(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := fakeDirectory()
-		f.OnSearch = func(string, string) uint16 { time.Sleep(5 * time.Second); return 0 }
+		f.OnSearch = func(string, string) *ldapauthtest.Result { time.Sleep(5 * time.Second); return nil }
 		auth := fakeAuth(t, network{"a:389": f})
 		auth.MaxConns = 1
 		go func() { _, _ = auth.Authenticate(context.Background(), request("jdoe", "jdoe-pw")) }()
@@ -276,7 +275,7 @@ func TestCloseEndsIdleConnectionsAndLaterLogins(t *testing.T) {
 }
 
 func TestManyLoginsAtOnceGetTheirOwnAnswers(t *testing.T) {
-	var people []ldaptest.Entry
+	var people []ldapauthtest.Entry
 	names := []string{"u1", "u2", "u3", "u4", "u5"}
 	for _, n := range names {
 		people = append(people, person(n, "description="+n))

@@ -15,6 +15,9 @@
 //	}
 //	defer first.Close()
 //
+// With AllowPasswordChange, users whose password has expired or must be changed can
+// change it in the login.
+//
 // The zero values fit Active Directory over StartTLS. For OpenLDAP set
 // UsernameAttribute to "uid", and AtAttribute to "mail" if users type that.
 package ldapauth
@@ -124,6 +127,13 @@ type Authenticator struct {
 	// groups, except on Active Directory, which does that itself. Empty: the part
 	// that BaseDN and the groups' DNs have in common.
 	GroupBaseDN string
+
+	// AllowPasswordChange lets a user whose password has expired or must be changed
+	// change it in the login (see primary.PasswordChanger), with the directory's own
+	// change of a password, never a reset. It needs TLS. Outside of Active Directory
+	// the directory must let the user bind for that, as OpenLDAP does after a reset
+	// and not after expiry.
+	AllowPasswordChange bool
 
 	// Reply are the attributes to put into the Access-Accept.
 	Reply []ReplyAttribute

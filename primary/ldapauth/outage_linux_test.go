@@ -17,6 +17,7 @@ import (
 
 	"github.com/radmfa/radmfa/internal/ldaptest"
 	"github.com/radmfa/radmfa/primary"
+	"github.com/radmfa/radmfa/primary/ldapauth/ldapauthtest"
 )
 
 // sockets counts this process's sockets.
@@ -100,6 +101,7 @@ func TestDirectoryKilledAndRestartedUnderLoadCostsNoLogin(t *testing.T) {
 				if auth.Transport = transport; transport == LDAPS {
 					auth.Hosts = []string{s.TLSAddr}
 				}
+				auth.RefusedFor = 10 * time.Second // a busy machine takes longer to start it than the default
 				during(t, auth, 10*time.Second, func() {
 					for _, end := range []func(){s.Kill, s.Stop, s.Kill} {
 						end()
@@ -116,7 +118,7 @@ func TestDirectoryKilledAndRestartedUnderLoadCostsNoLogin(t *testing.T) {
 
 func TestDeadOrSilentFirstHostCostsNoLogin(t *testing.T) {
 	s := ldaptest.StartSlapd(t, nil)
-	hung := &ldaptest.Fake{}
+	hung := &ldapauthtest.Directory{}
 	hung.Hung.Store(true)
 	refusing, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

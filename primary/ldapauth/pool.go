@@ -3,9 +3,10 @@ package ldapauth
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
+
+	"github.com/radmfa/radmfa/primary"
 )
 
 // role is what a connection is bound for. A connection never changes it: users'
@@ -37,7 +38,7 @@ func (p *pool) take(ctx context.Context) (*conn, error) {
 	select {
 	case p.slots <- struct{}{}:
 	case <-ctx.Done():
-		return nil, fmt.Errorf("all %d connections (MaxConns) are busy: %w", cap(p.slots), ctx.Err())
+		return nil, primary.FieldErrorf("all %d connections ({MaxConns}) are busy: %w", cap(p.slots), ctx.Err())
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

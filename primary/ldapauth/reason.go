@@ -8,6 +8,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/radmfa/radmfa/internal/clean"
+	"github.com/radmfa/radmfa/primary"
 )
 
 // The texts for users, which give nothing away: the directory says these things
@@ -76,6 +77,12 @@ func adCode(text string) (string, bool) {
 	return rest[:end], 0 < end && end <= 8
 }
 
+// What Active Directory says only of a right password.
+const (
+	adExpired    = "532"
+	adMustChange = "773"
+)
+
 // adVerdict explains the codes with which Active Directory refuses a bind.
 func adVerdict(code string) (message, reason string) {
 	switch code {
@@ -89,13 +96,13 @@ func adVerdict(code string) (message, reason string) {
 		return hoursText, "not permitted to log on at this time"
 	case "531":
 		return workstationText, "not permitted to log on from this workstation"
-	case "532":
+	case adExpired:
 		return expiredText, "the password has expired"
 	case "533":
 		return disabledText, "the account is disabled"
 	case "701":
 		return accountExpiredText, "the account has expired"
-	case "773":
+	case adMustChange:
 		return mustChangeText, "the password must be changed first"
 	case "775":
 		return "", "the account is locked"
@@ -137,39 +144,38 @@ func (d *directory) explain(step string, err error) error {
 	var answer *ldap.Error
 	if errors.As(err, &answer) && answer.ResultCode < ldap.ErrorNetwork {
 		failure.text = step + ": " + describe(answer)
-		if hint := d.hint(step, answer); hint != "" {
-			failure.text += ": " + hint
-		}
+		failure.hint = d.hint(step, answer)
 		return failure
 	}
 	switch {
 	case strings.Contains(err.Error(), "x509: "):
 		failure.final = true
-		failure.text += ": " + certificateHint(err.Error())
+		failure.hint = certificateHint(err.Error())
 	case d.Bind == NTLM && strings.HasPrefix(step, "bind "):
-		failure.text += ": a directory without NTLM may hang up (Samba does): then set Bind to Simple"
+		failure.hint = primary.FieldErrorf("a directory without NTLM may hang up (Samba does): then set {Bind} to {Simple}")
 	}
 	return failure
 }
 
 // certificateHint says what to do about a certificate that is not accepted.
 // go-ldap keeps only the text of what crypto/x509 says.
-func certificateHint(text string) string {
+func certificateHint(text string) error {
 	has := func(part string) bool { return strings.Contains(text, part) }
 	switch {
 	case has("has expired or is not yet valid"):
-		return "the directory needs a new certificate, or a clock is wrong"
+		return errors.New("the directory needs a new certificate, or a clock is wrong")
 	case has("legacy Common Name"):
-		return "the certificate has no subject alternative name: give the directory one that names the host there"
+		return errors.New("the certificate has no subject alternative name: give the directory one that names the host there")
 	case has("certificate is valid for"), has("cannot validate certificate for"), has("not valid for any names"):
-		return "set Hosts to the names in its certificate"
+		return primary.FieldErrorf("set {Hosts} to the names in its certificate")
 	}
-	return "set TLSConfig.RootCAs to the CA of the directory"
+	return primary.FieldErrorf("set {TLSConfig.RootCAs} to the CA of the directory")
 }
 
 // failure is an error with a text of its own that still is what it wraps.
 type failure struct {
 	text  string
+	hint  error // what to set; may be nil
 	err   error // may be nil
 	final bool  // the directory did its part, so asking again does not help
 }
@@ -178,55 +184,65 @@ func failf(format string, args ...any) *failure {
 	return &failure{text: fmt.Sprintf(format, args...), final: true}
 }
 
-func (f *failure) Error() string { return f.text }
-func (f *failure) Unwrap() error { return f.err }
+func (f *failure) Error() string {
+	if f.hint != nil {
+		return f.text + ": " + f.hint.Error()
+	}
+	return f.text
+}
 
-// hint says what a result means for the settings.
-func (d *directory) hint(step string, answer *ldap.Error) string {
-	const useTLS = "the directory takes passwords only over TLS: set Transport to StartTLS or LDAPS"
+func (f *failure) Unwrap() []error { return []error{f.hint, f.err} }
+
+// hint says what a result means for the settings, or is nil.
+func (d *directory) hint(step string, answer *ldap.Error) error {
 	switch answer.ResultCode {
 	case ldap.LDAPResultOperationsError:
 		if d.ServiceUser == "" {
-			return "the directory lets nobody search without a bind: set ServiceUser"
+			return primary.FieldErrorf("the directory lets nobody search without a bind: set {ServiceUser}")
 		}
 	case ldap.LDAPResultProtocolError, ldap.LDAPResultAuthMethodNotSupported:
 		if step == "StartTLS" {
-			return "the directory offers no StartTLS: set Transport to LDAPS"
+			return primary.FieldErrorf("the directory offers no StartTLS: set {Transport} to {LDAPS}")
 		}
 		if d.Bind == NTLM {
-			return "the directory knows no NTLM: set Bind to Simple"
+			return primary.FieldErrorf("the directory knows no NTLM: set {Bind} to {Simple}")
 		}
 	case ldap.LDAPResultStrongAuthRequired, ldap.LDAPResultConfidentialityRequired:
-		switch {
-		case d.Bind == NTLM:
-			return "the directory wants binds signed or sealed, which NTLM here is not: " +
-				"set Bind to Simple, and Transport to StartTLS or LDAPS"
-		case d.Transport == Clear:
-			return useTLS
-		}
-		return "the directory wants a stronger bind than a password over " + d.Transport.String()
+		return d.hintTLS()
 	case ldap.LDAPResultReferral:
-		return "another directory holds this entry: set Hosts to its servers"
+		return primary.FieldErrorf("another directory holds this entry: set {Hosts} to its servers")
 	case ldap.LDAPResultNoSuchObject:
-		return "the entry does not exist, or the service account may not see it"
+		return errors.New("the entry does not exist, or the service account may not see it")
 	case ldap.LDAPResultInsufficientAccessRights:
-		return "give the service account the right to do this"
+		return errors.New("give the service account the right to do this")
 	case ldap.LDAPResultInvalidDNSyntax:
-		return "the directory wants a DN: set ServiceUser to one"
+		return primary.FieldErrorf("the directory wants a DN: set {ServiceUser} to one")
 	case ldap.LDAPResultInvalidCredentials:
 		return d.hintCredentials(answer)
 	}
-	return ""
+	return nil
 }
 
-func (d *directory) hintCredentials(answer *ldap.Error) string {
-	hint := "check ServiceUser and ServicePassword"
+// hintTLS is for directories that want more than d sends.
+func (d *directory) hintTLS() error {
+	switch {
+	case d.Bind == NTLM:
+		return primary.FieldErrorf("the directory wants binds signed or sealed, which NTLM here is not: " +
+			"set {Bind} to {Simple}, and {Transport} to {StartTLS} or {LDAPS}")
+	case d.Transport == Clear:
+		return primary.FieldErrorf("the directory takes passwords only over TLS: set {Transport} to {StartTLS} or {LDAPS}")
+	}
+	return fmt.Errorf("the directory wants a stronger bind than a password over %s", d.Transport)
+}
+
+func (d *directory) hintCredentials(answer *ldap.Error) error {
+	format, reason := "check {ServiceUser} and {ServicePassword}", ""
 	if code, ok := adCode(answer.Err.Error()); ok {
-		_, reason := adVerdict(code)
-		hint = reason + ": " + hint
+		_, reason = adVerdict(code)
+		reason += ": "
 	}
 	if d.Bind == Simple && !strings.ContainsAny(d.ServiceUser, `=@\`) {
-		hint += `; ServiceUser must be a DN, or on Active Directory name@domain or DOMAIN\name`
+		format += `; {ServiceUser} must be a DN, or on Active Directory name@domain or DOMAIN\name`
 	}
-	return hint
+	return primary.FieldErrorf("%s"+format, reason)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/radmfa/radmfa/primary"
 	"github.com/radmfa/radmfa/radius"
 )
 
@@ -21,11 +22,11 @@ func (d *directory) setReply() error {
 		out := reply{ReplyAttribute: r}
 		switch {
 		case r.Type < 1 || r.Type > 255:
-			return fmt.Errorf("field Reply[%d].Type is %d, want 1 to 255", i, r.Type)
+			return primary.FieldErrorf("field {Reply}[%d].Type is %d, want 1 to 255", i, r.Type)
 		case (r.Attribute == "") == (r.Value == ""):
-			return fmt.Errorf("field Reply[%d] needs one of Attribute and Value", i)
+			return primary.FieldErrorf("field {Reply}[%d] needs one of Attribute and Value", i)
 		case r.Attribute != "" && !isAttribute(r.Attribute):
-			return fmt.Errorf("field Reply[%d].Attribute %q is no attribute name", i, r.Attribute)
+			return primary.FieldErrorf("field {Reply}[%d].Attribute %q is no attribute name", i, r.Attribute)
 		}
 		if r.Group != "" {
 			parsed, err := groups(fmt.Sprintf("Reply[%d].Group", i), []string{r.Group})

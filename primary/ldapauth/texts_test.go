@@ -13,7 +13,8 @@ func TestOurTextsCanBeTranslated(t *testing.T) {
 	for id := range prompt.DefaultTexts() {
 		all[id] = id
 	}
-	for _, text := range []string{expiredText, mustChangeText, disabledText, accountExpiredText, hoursText, workstationText} {
+	for _, text := range []string{expiredText, mustChangeText, disabledText, accountExpiredText, hoursText, workstationText,
+		refusedText, tooShortText, tooSimpleText, usedBeforeText, tooYoungText, mayNotChangeText} {
 		assert.NotEqual(t, text, all.Translate(text))
 	}
 }

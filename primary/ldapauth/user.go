@@ -25,6 +25,11 @@ type user struct {
 	reply   radius.Attributes
 }
 
+// result is what is known of a user whose password is right.
+func (u *user) result() *primary.Result {
+	return &primary.Result{Username: u.name, Groups: u.groups, Attributes: u.reply}
+}
+
 // find looks the user up and checks everything but the password.
 func (d *directory) find(c *conn, username string) (*user, error) {
 	if err := names.Check(username); err != nil {
@@ -54,8 +59,9 @@ func (d *directory) find(c *conn, username string) (*user, error) {
 		u.groups = u.groups[:min(len(u.groups), maxGroups)]
 	}
 	if d.Bind == NTLM && u.account == "" {
-		return nil, failf("%q has no sAMAccountName that the service account may read, "+
-			"which NTLM needs: set Bind to Simple", u.dn)
+		f := failf("%q has no sAMAccountName that the service account may read, which NTLM needs", u.dn)
+		f.hint = primary.FieldErrorf("set {Bind} to {Simple}")
+		return nil, f
 	}
 	m := &membership{dir: d, conn: c, entry: entry}
 	if err := m.permit(); err != nil {
@@ -144,13 +150,19 @@ func (d *directory) bindUser(c *conn, u *user, password radius.Secret) error {
 	var answer *ldap.Error
 	switch {
 	case err == nil && mustChange(controls):
-		return &primary.Rejection{Message: mustChangeText, Reason: u.dn + ": the password must be changed first"}
+		return &primary.Rejection{
+			Message: mustChangeText, Reason: u.dn + ": the password must be changed first", MustChange: d.mustChange(u, byOwner),
+		}
 	case err == nil:
 		d.logGrace(u, controls)
 		return nil
 	case errors.As(err, &answer) && refusesUser(answer.ResultCode):
 		message, reason := verdict(answer, controls)
-		return &primary.Rejection{Message: message, Reason: clean.Line(u.dn + ": " + reason)}
+		rejection := &primary.Rejection{Message: message, Reason: clean.Line(u.dn + ": " + reason)}
+		if code, ok := adCode(answer.Err.Error()); ok && (code == adExpired || code == adMustChange) {
+			rejection.MustChange = d.mustChange(u, byUnicodePwd)
+		}
+		return rejection
 	}
 	return d.explain(c.step, err)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/radmfa/radmfa/internal/ldaptest"
+	"github.com/radmfa/radmfa/primary/ldapauth/ldapauthtest"
 )
 
 // hostileNames must find nobody.
@@ -54,12 +54,12 @@ func TestNamesAreLookedUpInTheirAttribute(t *testing.T) {
 }
 
 func TestDomainsOfActiveDirectory(t *testing.T) {
-	partition := func(netBIOS, dns, context string) ldaptest.Entry {
-		return ldaptest.Entry{DN: "cn=" + netBIOS + ",cn=Partitions,cn=Configuration,dc=example,dc=com",
+	partition := func(netBIOS, dns, context string) ldapauthtest.Entry {
+		return ldapauthtest.Entry{DN: "cn=" + netBIOS + ",cn=Partitions,cn=Configuration,dc=example,dc=com",
 			Attributes: map[string][]string{"nCName": {context}, "nETBIOSName": {netBIOS}, "dnsRoot": {dns}}}
 	}
 	f := fakeDirectory(
-		ldaptest.Entry{DN: "", Attributes: map[string][]string{"configurationNamingContext": {"cn=Configuration,dc=example,dc=com"}}},
+		ldapauthtest.Entry{DN: "", Attributes: map[string][]string{"configurationNamingContext": {"cn=Configuration,dc=example,dc=com"}}},
 		partition("EXAMPLE", "example.com", "dc=example,dc=com"),
 		partition("OTHER", "other.example.com", "dc=other,dc=example,dc=com"))
 	auth := fakeAuth(t, network{"a:389": f})
@@ -97,9 +97,9 @@ func TestAnUnknownNameCostsABind(t *testing.T) {
 	f := fakeDirectory(person("alice"))
 	auth := fakeAuth(t, network{"a:389": f})
 	var passwords []string
-	f.OnBind = func(_, password string) (ldaptest.Answer, bool) {
+	f.OnBind = func(_, password string) *ldapauthtest.Result {
 		passwords = append(passwords, password)
-		return ldaptest.Answer{}, false
+		return nil
 	}
 	requireRejection(t, login(t, auth, "jdoe", "wrong"))
 	known := f.Binds.Load()
@@ -143,36 +143,36 @@ func TestBindAnswers(t *testing.T) {
 		return "80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data " + code + ", v1db1"
 	}
 	for name, test := range map[string]struct {
-		answer          ldaptest.Answer
+		answer          ldapauthtest.Result
 		message, reason string // both empty: the login is right
 	}{
 		"success":                 {},
-		"grace":                   {answer: ldaptest.Answer{Control: ldaptest.PolicyGrace(2)}},
-		"wrong":                   {ldaptest.Answer{Code: 49}, "", "wrong password"},
-		"policy locked":           {ldaptest.Answer{Code: 49, Control: ldaptest.PolicyError(1)}, "", "the account is locked"},
-		"policy expired":          {ldaptest.Answer{Code: 49, Control: ldaptest.PolicyError(0)}, expiredText, "has expired"},
-		"policy reset":            {ldaptest.Answer{Control: ldaptest.PolicyError(2)}, mustChangeText, "must be changed"},
-		"policy reset, refused":   {ldaptest.Answer{Code: 49, Control: ldaptest.PolicyError(2)}, mustChangeText, "must be changed"},
-		"policy, something other": {ldaptest.Answer{Code: 49, Control: ldaptest.PolicyError(7)}, "", "wrong password"},
-		"no such user":            {ldaptest.Answer{Code: 49, Text: ad("525")}, "", "no such user"},
-		"AD wrong":                {ldaptest.Answer{Code: 49, Text: ad("52e")}, "", "wrong password"},
-		"AD restriction":          {ldaptest.Answer{Code: 49, Text: ad("52f")}, "", "Protected Users"},
-		"AD hours":                {ldaptest.Answer{Code: 49, Text: ad("530")}, hoursText, "at this time"},
-		"AD workstation":          {ldaptest.Answer{Code: 49, Text: ad("531")}, workstationText, "workstation"},
-		"AD expired":              {ldaptest.Answer{Code: 49, Text: ad("532")}, expiredText, "has expired"},
-		"AD disabled":             {ldaptest.Answer{Code: 49, Text: ad("533")}, disabledText, "disabled"},
-		"AD account expired":      {ldaptest.Answer{Code: 49, Text: ad("701")}, accountExpiredText, "account has expired"},
-		"AD must change":          {ldaptest.Answer{Code: 49, Text: ad("773")}, mustChangeText, "must be changed"},
-		"AD locked":               {ldaptest.Answer{Code: 49, Text: ad("775")}, "", "locked"},
-		"AD other":                {ldaptest.Answer{Code: 49, Text: ad("abc")}, "", "code abc"},
-		"389 DS locked":           {ldaptest.Answer{Code: 19, Text: "Exceed password\r\nretry limit\x00"}, "", "(Exceed password retry limit)"},
-		"389 DS inactive":         {ldaptest.Answer{Code: 53, Text: "Account inactivated"}, "", "(Account inactivated)"},
-		"gone":                    {ldaptest.Answer{Code: 32}, "", "No Such Object"},
-		"no password":             {ldaptest.Answer{Code: 48}, "", "Inappropriate Authentication"},
+		"grace":                   {answer: ldapauthtest.Result{Policy: policyGrace(2)}},
+		"wrong":                   {ldapauthtest.Result{Code: 49}, "", "wrong password"},
+		"policy locked":           {ldapauthtest.Result{Code: 49, Policy: policyError(1)}, "", "the account is locked"},
+		"policy expired":          {ldapauthtest.Result{Code: 49, Policy: policyError(0)}, expiredText, "has expired"},
+		"policy reset":            {ldapauthtest.Result{Policy: policyError(2)}, mustChangeText, "must be changed"},
+		"policy reset, refused":   {ldapauthtest.Result{Code: 49, Policy: policyError(2)}, mustChangeText, "must be changed"},
+		"policy, something other": {ldapauthtest.Result{Code: 49, Policy: policyError(7)}, "", "wrong password"},
+		"no such user":            {ldapauthtest.Result{Code: 49, Message: ad("525")}, "", "no such user"},
+		"AD wrong":                {ldapauthtest.Result{Code: 49, Message: ad("52e")}, "", "wrong password"},
+		"AD restriction":          {ldapauthtest.Result{Code: 49, Message: ad("52f")}, "", "Protected Users"},
+		"AD hours":                {ldapauthtest.Result{Code: 49, Message: ad("530")}, hoursText, "at this time"},
+		"AD workstation":          {ldapauthtest.Result{Code: 49, Message: ad("531")}, workstationText, "workstation"},
+		"AD expired":              {ldapauthtest.Result{Code: 49, Message: ad("532")}, expiredText, "has expired"},
+		"AD disabled":             {ldapauthtest.Result{Code: 49, Message: ad("533")}, disabledText, "disabled"},
+		"AD account expired":      {ldapauthtest.Result{Code: 49, Message: ad("701")}, accountExpiredText, "account has expired"},
+		"AD must change":          {ldapauthtest.Result{Code: 49, Message: ad("773")}, mustChangeText, "must be changed"},
+		"AD locked":               {ldapauthtest.Result{Code: 49, Message: ad("775")}, "", "locked"},
+		"AD other":                {ldapauthtest.Result{Code: 49, Message: ad("abc")}, "", "code abc"},
+		"389 DS locked":           {ldapauthtest.Result{Code: 19, Message: "Exceed password\r\nretry limit\x00"}, "", "(Exceed password retry limit)"},
+		"389 DS inactive":         {ldapauthtest.Result{Code: 53, Message: "Account inactivated"}, "", "(Account inactivated)"},
+		"gone":                    {ldapauthtest.Result{Code: 32}, "", "No Such Object"},
+		"no password":             {ldapauthtest.Result{Code: 48}, "", "Inappropriate Authentication"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := fakeDirectory()
-			f.OnBind = func(name, _ string) (ldaptest.Answer, bool) { return test.answer, name != serviceDN }
+			f.OnBind = func(name, _ string) *ldapauthtest.Result { return unless(name == serviceDN, test.answer) }
 			err := login(t, fakeAuth(t, network{"a:389": f}), "jdoe", "jdoe-pw")
 			if test.reason == "" {
 				require.NoError(t, err)

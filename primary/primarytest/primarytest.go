@@ -1,5 +1,6 @@
 // Package primarytest holds a first factor for tests, [Users], and the test that
-// every primary.Authenticator should pass, [TestAuthenticator].
+// every primary.Authenticator should pass, [TestAuthenticator]. One that changes
+// passwords should pass [TestPasswordChanger] too.
 package primarytest
 
 import (

@@ -2,6 +2,7 @@ package radiusauth
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,11 +11,19 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/radmfa/radmfa/primary"
 	"github.com/radmfa/radmfa/radius"
 )
 
-// defaultPort is the port of RADIUS authentication (RFC 2865 section 3).
-const defaultPort = "1812"
+// The ports of RADIUS authentication (RFC 2865 section 3) and RADIUS over TLS (RFC
+// 6614 section 2.1).
+const (
+	defaultPort    = "1812"
+	defaultTLSPort = "2083"
+)
+
+// defaultTLSSecret is that of RFC 6614 section 2.3.
+const defaultTLSSecret radius.Secret = "radsec"
 
 // configure checks the fields once and makes the servers. Its error names the
 // field to correct.
@@ -28,29 +37,29 @@ func (a *Authenticator) configure() error {
 func (a *Authenticator) setUp() error {
 	switch {
 	case len(a.Servers) == 0:
-		return errors.New("radiusauth: Servers is empty: set it to the RADIUS servers to ask")
+		return primary.FieldErrorf("radiusauth: {Servers} is empty: set it to the RADIUS servers to ask")
 	case a.Interval < 0 || a.Tries < 0 || a.RefusedFor < 0:
-		return errors.New("radiusauth: Interval, Tries and RefusedFor must not be negative")
+		return primary.FieldErrorf("radiusauth: {Interval}, {Tries} and {RefusedFor} must not be negative")
 	case len(a.NASIdentifier) > radius.MaxAttribute:
-		return fmt.Errorf("radiusauth: NASIdentifier has %d bytes, an attribute has room for %d", len(a.NASIdentifier), radius.MaxAttribute)
+		return primary.FieldErrorf("radiusauth: {NASIdentifier} has %d bytes, an attribute has room for %d", len(a.NASIdentifier), radius.MaxAttribute)
 	}
 	for _, k := range a.RequestAttributes {
 		if neverSentOn(k) {
-			return fmt.Errorf("radiusauth: RequestAttributes holds %s, which cannot be sent on", k)
+			return primary.FieldErrorf("radiusauth: {RequestAttributes} holds %s, which cannot be sent on", k)
 		}
 	}
 	for _, k := range a.PassThrough {
 		if neverPassedThrough(k) {
-			return fmt.Errorf("radiusauth: PassThrough holds %s, which cannot be sent on", k)
+			return primary.FieldErrorf("radiusauth: {PassThrough} holds %s, which cannot be sent on", k)
 		}
 	}
 	for i, config := range a.Servers {
 		s, err := a.newServer(config)
 		if err != nil {
-			return fmt.Errorf("radiusauth: Servers[%d]: %w", i, err)
+			return primary.FieldErrorf("radiusauth: {Servers}[%d]: %w", i, err)
 		}
 		if slices.ContainsFunc(a.servers, func(other *server) bool { return other.address == s.address }) {
-			return fmt.Errorf("radiusauth: Servers[%d]: %s is there twice", i, s.address)
+			return primary.FieldErrorf("radiusauth: {Servers}: %s is there twice", s.address)
 		}
 		a.servers = append(a.servers, s)
 	}
@@ -58,7 +67,11 @@ func (a *Authenticator) setUp() error {
 }
 
 func (a *Authenticator) newServer(config Server) (*server, error) {
-	address, err := withPort(config.Address)
+	port, secret := defaultPort, a.Secret
+	if config.TLS != nil {
+		port, secret = defaultTLSPort, defaultTLSSecret
+	}
+	address, err := withPort(config.Address, port)
 	if err != nil {
 		return nil, err
 	}
@@ -73,9 +86,14 @@ func (a *Authenticator) newServer(config Server) (*server, error) {
 			s.name = &name{host: host, port: port}
 		}
 	}
-	s.Secret = cmp.Or(s.Secret, a.Secret)
+	if config.TLS != nil {
+		if s.pool, err = newPool(config.TLS, address); err != nil {
+			return nil, err
+		}
+	}
+	s.Secret = cmp.Or(s.Secret, secret)
 	if s.Secret == "" {
-		return nil, fmt.Errorf("%s has no Secret, and the Authenticator has none either", address)
+		return nil, primary.FieldErrorf("%s has no {Secret}, and the Authenticator has none either", address)
 	}
 	if s.Encoding == nil {
 		s.Encoding = a.Encoding
@@ -86,8 +104,23 @@ func (a *Authenticator) newServer(config Server) (*server, error) {
 	return s, nil
 }
 
+// newPool returns where the connections to a server are kept.
+func newPool(config *tls.Config, address string) (*radius.TLSPool, error) {
+	switch {
+	case config.RootCAs == nil && !config.InsecureSkipVerify:
+		return nil, errors.New("TLS has no RootCAs: set it to the authorities that issue the servers' certificates")
+	case len(config.Certificates) == 0 && config.GetClientCertificate == nil:
+		return nil, errors.New("TLS has no certificate, which RADIUS over TLS demands of clients")
+	}
+	config = config.Clone()
+	if config.ServerName == "" { // the address that is connected to may be one of the name's
+		config.ServerName, _, _ = net.SplitHostPort(address)
+	}
+	return &radius.TLSPool{Config: config}, nil
+}
+
 // withPort returns "host:port" for a host or an IP address with or without port.
-func withPort(address string) (string, error) {
+func withPort(address, defaultPort string) (string, error) {
 	if address == "" || strings.ContainsAny(address, "/ ") {
 		return "", fmt.Errorf("the Address is %q, want a host name or IP address, perhaps with a port", address)
 	}

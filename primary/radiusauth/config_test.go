@@ -23,7 +23,7 @@ func TestWrongFieldsAreNamed(t *testing.T) {
 		"Servers[0]: the Address is \"radius://a\"": func(a *radiusauth.Authenticator) { a.Servers[0].Address = "radius://a" },
 		"Servers[0]: the Address is \":1812\"":      func(a *radiusauth.Authenticator) { a.Servers[0].Address = ":1812" },
 		"Servers[0]: 192.0.2.1:1812 has no Secr":    func(a *radiusauth.Authenticator) { a.Secret = "" },
-		"Servers[1]: 192.0.2.1:1812 is there tw": func(a *radiusauth.Authenticator) {
+		"Servers: 192.0.2.1:1812 is there tw": func(a *radiusauth.Authenticator) {
 			a.Servers = append(a.Servers, radiusauth.Server{Address: "192.0.2.1"})
 		},
 		"Interval, Tries and RefusedFor":       func(a *radiusauth.Authenticator) { a.Interval = -time.Second },

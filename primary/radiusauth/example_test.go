@@ -2,6 +2,8 @@ package radiusauth_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log"
@@ -94,6 +96,20 @@ func ExampleAuthenticator() {
 	}
 	fmt.Println(first.Secret)
 	// Output: [redacted]
+}
+
+// FreeRADIUS over TLS: its certificate must be for the host that is named here.
+func ExampleServer() {
+	certificate, err := tls.LoadX509KeyPair("mfa.pem", "mfa.key")
+	if err != nil {
+		log.Fatal(err)
+	}
+	authorities := x509.NewCertPool() // of the server's certificate
+	first := &radiusauth.Authenticator{Servers: []radiusauth.Server{{
+		Address: "radius1.example.com", // port 2083, secret "radsec"
+		TLS:     &tls.Config{Certificates: []tls.Certificate{certificate}, RootCAs: authorities},
+	}}}
+	defer func() { _ = first.Close() }()
 }
 
 // A connectivity test, for operators.

@@ -17,6 +17,10 @@
 // what the server says to the user, and an Access-Challenge is a Challenge,
 // whose answer goes to the server that asked.
 //
+// A Server with a TLS configuration is asked over TLS (RadSec, RFC 6614):
+//
+//	{Address: "radius1.example.com", TLS: &tls.Config{Certificates: own, RootCAs: theirs}}
+//
 // Attributes that the servers encrypt for their own client (Tunnel-Password and
 // the MPPE keys) are in clear in Result.Attributes, as radius.DecryptKeys leaves
 // them: radius.EncryptKeys encrypts them for the NAS.
@@ -25,6 +29,7 @@ package radiusauth
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -54,7 +59,8 @@ const (
 // be called concurrently.
 //
 // Its errors that are not primary.ErrRejected say of each server why it gave no
-// answer. Nothing stays open between logins, so there is nothing to close.
+// answer. Between logins, one connection stays open to each address that is asked
+// over TLS, until Close; without TLS there is nothing to close.
 type Authenticator struct {
 	// Servers are interchangeable and are tried in order. The next one is asked when one gives no
 	// reply that can be trusted; never because it refuses the user. A server
@@ -63,7 +69,8 @@ type Authenticator struct {
 	// is back.
 	Servers []Server
 
-	// Secret is shared with the Servers that have none of their own.
+	// Secret is shared with the Servers that have none of their own and are not
+	// asked over TLS.
 	Secret radius.Secret
 
 	// Interval is the time between two transmissions of a request, and after
@@ -82,7 +89,8 @@ type Authenticator struct {
 	RefusedFor time.Duration
 
 	// NASIPAddress is sent as NAS-IP-Address or NAS-IPv6-Address. The zero Addr:
-	// the address from which this host reaches the server.
+	// the address from which this host reaches the server. Over TLS with a
+	// DialContext that is not known, and none is sent.
 	NASIPAddress netip.Addr
 
 	// NASIdentifier is sent as NAS-Identifier, at most 253 bytes. Empty: none is
@@ -110,8 +118,8 @@ type Authenticator struct {
 	Encoding encoding.Encoding
 
 	// DialContext opens connections that keep the bounds of datagrams; the
-	// network is "udp". Host names are resolved by it, for each login. Nil:
-	// (&net.Dialer{}).DialContext.
+	// network is "udp". For servers over TLS it opens streams; the network is "tcp".
+	// Host names are resolved by it, for each login. Nil: (&net.Dialer{}).DialContext.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// Logger gets what an operator should know: servers that fail and return,
@@ -125,16 +133,22 @@ type Authenticator struct {
 
 // Server is one RADIUS server.
 type Server struct {
-	// Address is a host name or IP address, and a port unless it is 1812:
-	// "radius1.example.com", "192.0.2.7:1645", "[2001:db8::7]:1645". A name is
-	// resolved anew after 30 s, and each of its addresses is a server to ask.
+	// Address is a host name or IP address, and a port unless it is 1812, or 2083
+	// with TLS: "radius1.example.com", "192.0.2.7:1645", "[2001:db8::7]:1645". A name
+	// is resolved anew after 30 s, and each of its addresses is a server to ask.
 	Address string
 
-	// Secret is shared with this server. Empty: the Authenticator's.
+	// Secret is shared with this server. Empty: the Authenticator's, or "radsec"
+	// with TLS.
 	Secret radius.Secret
 
-	// Replies says whether replies without a Message-Authenticator are accepted.
-	// The zero value is RequireSigned.
+	// TLS asks the server over TLS: see radius.TLSPool for what Config needs and how
+	// the connections are kept. Its certificate must have the ServerName, or where
+	// that is empty the host of the Address. Nil: it is asked by datagrams.
+	TLS *tls.Config `json:"-"`
+
+	// Replies says whether replies without a Message-Authenticator are accepted. The
+	// zero value is RequireSigned. Over TLS they are in any case.
 	Replies ReplyPolicy
 
 	// Encoding is the character set of passwords at this server. Nil: the
@@ -192,6 +206,20 @@ func (a *Authenticator) Authenticate(ctx context.Context, r *primary.Request) (*
 		return a.resume(ctx, l)
 	}
 	return a.login(ctx, l)
+}
+
+// Close closes the connections to servers that are asked over TLS. Logins that wait
+// for them fail, and so do later ones.
+func (a *Authenticator) Close() error {
+	if a.configure() != nil {
+		return nil
+	}
+	for _, s := range a.servers {
+		if s.pool != nil {
+			_ = s.pool.Close() // never fails
+		}
+	}
+	return nil
 }
 
 // Validate reports what is wrong with the fields, without asking anybody.

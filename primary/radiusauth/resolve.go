@@ -60,7 +60,7 @@ func (s *server) resolved(ctx context.Context) []*server {
 			if n.servers == nil {
 				n.servers = make(map[string]*server)
 			}
-			n.servers[address] = &server{Server: s.Server, auth: s.auth, log: s.log, address: address}
+			n.servers[address] = &server{Server: s.Server, auth: s.auth, pool: s.pool, log: s.log, address: address}
 		}
 		servers[i] = n.servers[address]
 	}

@@ -26,9 +26,10 @@ const demotion = 30 * time.Second
 // server is a Server with its defaults filled in, and what is known of it.
 type server struct {
 	Server
-	auth    *Authenticator // only read
-	address string         // host:port
-	name    *name          // nil: address is no name
+	auth    *Authenticator  // only read
+	address string          // host:port
+	name    *name           // nil: address is no name
+	pool    *radius.TLSPool // nil: it is asked by datagrams
 	log     *slog.Logger
 
 	failures atomic.Uint64 // logins that it gave no answer
@@ -122,6 +123,9 @@ func (s *server) dial(ctx context.Context) (net.Conn, error) {
 
 // ask asks this server.
 func (t turn) ask(ctx context.Context, l *login) (*primary.Result, error) {
+	if t.pool != nil {
+		return t.askTLS(ctx, l)
+	}
 	started := time.Now()
 	conn, err := t.dial(ctx)
 	if err != nil {
@@ -198,6 +202,7 @@ func (s *server) exchanger() *radius.Exchanger {
 		Interval:        s.interval(),
 		Tries:           cmp.Or(s.auth.Tries, DefaultTries),
 		UnsignedReplies: s.acceptsUnsigned(),
+		TLS:             s.pool,
 		Dial:            s.auth.DialContext,
 	}
 }

@@ -21,14 +21,28 @@ func parsePrefixes(s string) ([]netip.Prefix, error) {
 	if base, mask, found := strings.Cut(s, "/"); found && strings.ContainsRune(mask, '.') {
 		return maskPrefix(base, mask)
 	} else if found {
-		prefix, err := netip.ParsePrefix(s)
-		return []netip.Prefix{prefix.Masked()}, err
+		prefix, err := parsePrefix(s)
+		return []netip.Prefix{prefix}, err
 	}
 	addr, err := parseAddr(s)
 	if err != nil {
 		return nil, err
 	}
 	return []netip.Prefix{netip.PrefixFrom(addr, addr.BitLen())}, nil
+}
+
+// parsePrefix reads a network with a length. One of IPv4 in the form of IPv6
+// counts as IPv4, as its addresses do.
+func parsePrefix(s string) (netip.Prefix, error) {
+	prefix, err := netip.ParsePrefix(s)
+	if err != nil || !prefix.Addr().Is4In6() {
+		return prefix.Masked(), err
+	}
+	const mapped = 96 // bits of ::ffff:0:0/96
+	if prefix.Bits() < mapped {
+		return netip.Prefix{}, errors.New("IPv4 and IPv6 at once")
+	}
+	return netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-mapped).Masked(), nil
 }
 
 // parseAddr reads an address without a zone, which prefixes cannot have.

@@ -49,13 +49,13 @@ func read(path string, data []byte) (*File, error) {
 		l.relations()
 	}
 	l.forgiveUnused()
-	if l.problems.sort(path); len(l.problems) > 0 {
-		l.file.Warnings.sort(path)
-		return &File{Warnings: l.file.Warnings}, l.problems
-	}
+	l.misplaced()
 	l.advise()
 	l.readable()
 	l.file.Warnings.sort(path)
+	if l.problems.sort(path); len(l.problems) > 0 {
+		return &File{Warnings: l.file.Warnings}, l.problems
+	}
 	return l.file, nil
 }
 
@@ -141,7 +141,11 @@ func (l *loader) unknownSection(r rawSection) {
 	for _, k := range Sections {
 		names = append(names, k.Name)
 	}
-	l.problem(r.line, r.name, "", "unknown section%s", didYouMean(r.name, names))
+	hint := didYouMean(r.name, names)
+	if hint == "" {
+		hint = "; there are " + strings.Join(names, ", ")
+	}
+	l.problem(r.line, r.name, "", "unknown section%s", hint)
 }
 
 // keys reads the keys of a section, and says which are missing.
@@ -155,14 +159,22 @@ func (l *loader) keys(s *Section, raw []rawKey) {
 	}
 	for i := range s.kind.Keys {
 		key := &s.kind.Keys[i]
-		if key.Required && len(s.numbers(key)) == 0 && !l.told(s, key) {
+		if s.requires(key) && len(s.numbers(key)) == 0 && !l.told(s, key) {
 			name := key.Name
 			if key.Numbering == Indexed {
 				name += "_1"
 			}
-			l.problem(s.Line, s.Name, name, "is missing: expected %s (%s)", key.Value.Expect, key.Meaning)
+			l.problem(s.Line, s.Name, name, "%s: expected %s", missing, key.expected())
 		}
 	}
+}
+
+// expected says what is expected, and what it is for.
+func (k *Key) expected() string {
+	if strings.Contains(k.Value.Expect, k.Meaning) {
+		return k.Value.Expect
+	}
+	return k.Value.Expect + " (" + k.Meaning + ")"
 }
 
 // told reports whether there is a problem with a key already, so that it need not
@@ -201,51 +213,6 @@ func (l *loader) key(s *Section, r rawKey) {
 	s.values[name] = v
 	l.lookalike(s.Name, r)
 	l.withoutEffect(s, key, r)
-}
-
-// decisive are the keys that decide who gets in: where they have no effect, the
-// file does not say what its author meant.
-var decisive = []string{"failmode", "client", "security_group_dn", "ldap_filter", "exempt_username", "force_message_authenticator"}
-
-// unknownKey says what is to be made of a key that the section does not have.
-func (l *loader) unknownKey(s *Section, r rawKey, name string) {
-	if key := s.kind.key(name); key != nil && key.Numbering == Indexed {
-		pair := ""
-		if other := map[string]string{"radius_ip": "radius_secret_1", "radius_secret": "radius_ip_1"}[name]; other != "" {
-			pair = ", which goes with " + other
-		}
-		l.problem(r.line, s.Name, r.name, "has no number; write %s_1=...%s", name, pair)
-		return
-	}
-	if owner := ownerOf(name); owner != "" || name == "type" {
-		base, _ := splitNumber(name)
-		if slices.Contains(decisive, base) {
-			l.problem(r.line, s.Name, r.name, "belongs to [%s] and has no effect here", owner)
-			return
-		}
-		text := "has no effect here"
-		if owner != "" {
-			text = fmt.Sprintf("belongs to [%s] and has no effect here", owner)
-		}
-		l.warning(r.line, s.Name, r.name, text)
-		return
-	}
-	near := didYouMean(r.name, s.kind.names())
-	if near == "" || s.kind.Role == RoleMain { // nothing there decides who gets in
-		l.warning(r.line, s.Name, r.name, "unknown key, which has no effect"+near)
-		return
-	}
-	l.problem(r.line, s.Name, r.name, "unknown key%s", near)
-}
-
-// ownerOf returns the first kind of section that has a key, or "".
-func ownerOf(name string) string {
-	for i := range Sections {
-		if Sections[i].find(name) != nil {
-			return Sections[i].Name
-		}
-	}
-	return ""
 }
 
 // value reads a value, or says what is wrong with it.
@@ -287,9 +254,9 @@ func (l *loader) value(v *value, key *Key, suffix, raw string) (problem string) 
 func hint(raw string) string {
 	switch {
 	case strings.ContainsAny(raw, ";#"):
-		return "; a comment stands on a line of its own"
+		return "; put comments on a line of their own"
 	case strings.ContainsAny(raw, `"'`):
-		return "; values stand without quotes"
+		return "; write it without quotes"
 	case variable.MatchString(raw):
 		return "; ${NAME} is for secrets only"
 	default:
@@ -307,9 +274,9 @@ func (l *loader) path(name string) string {
 
 // read returns the content of a file that the configuration names.
 func (l *loader) read(name string) ([]byte, error) {
-	content, err := os.ReadFile(l.path(name))
+	content, err := readRegular(l.path(name))
 	if err != nil {
-		return nil, fmt.Errorf("the file %q cannot be read: %w", l.path(name), unwrapPath(err))
+		return nil, fmt.Errorf("the file %q cannot be read: %w", l.path(name), err)
 	}
 	return content, nil
 }

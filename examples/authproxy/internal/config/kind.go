@@ -46,27 +46,30 @@ var (
 		}
 		return nil
 	}}
-	address    = Kind{Expect: "an IP address", check: func(s string) error { _, err := netip.ParseAddr(s); return err }}
-	dn         = Kind{Expect: "a DN such as CN=Users,DC=example,DC=com", check: directory(func(a *ldapauth.Authenticator, s string) { a.BaseDN = s })}
-	groupDN    = Kind{Expect: "a DN such as CN=VPN,DC=example,DC=com", check: directory(func(a *ldapauth.Authenticator, s string) { a.Groups = []string{s} })}
-	filter     = Kind{Expect: "an LDAP filter such as (objectClass=person)", check: directory(func(a *ldapauth.Authenticator, s string) { a.Filter = s })}
-	ldapName   = Kind{Expect: "the name of an LDAP attribute", check: directory(func(a *ldapauth.Authenticator, s string) { a.UsernameAttribute = s })}
-	clients    = Kind{Expect: "an IP address, a network (192.0.2.0/24, 192.0.2.0/255.255.255.0) or a range (192.0.2.1-192.0.2.9)", check: func(s string) error { _, err := parsePrefixes(s); return err }}
-	host       = Kind{Expect: "a host name or IP address", check: checkHost}
-	bareHost   = Kind{Expect: "a host name or IP address, without port", check: checkBareHost}
-	apiHost    = Kind{Expect: "a host name such as api-XXXXXXXX.duosecurity.com, with :port or without", check: checkHost}
-	listen     = Kind{Expect: "an address and port such as 127.0.0.1:9090", check: checkListen}
-	attribute  = Kind{Expect: "the name or number of a RADIUS attribute, such as Calling-Station-Id or 26.25461.7", check: func(s string) error { _, err := parseAttribute(s); return err }}
-	attrs      = Kind{Expect: "names of RADIUS attributes, separated by commas", check: func(string) error { return nil }}
-	signed     = enum("true", "auto", "false", "yes", "no", "on", "off", "1", "0")
-	codec      = Kind{Expect: "a character set such as utf-8, latin-1 or cp1252", check: func(s string) error { _, err := parseCodec(s); return err }}
-	facility   = Kind{Expect: "a syslog facility such as daemon, auth or local0", check: func(s string) error { return enum(Facilities...).check(parseFacility(s)) }}
-	factors    = Kind{Expect: "some of auto, push, phone and passcode, separated by commas", check: checkFactors}
-	syslogTo   = Kind{Expect: "true, false, or a syslog server such as udp://192.0.2.1:514", check: func(s string) error { _, _, _, err := parseSyslog(s); return err }}
-	tlsVersion = Kind{Expect: "a version of TLS such as 1.2", check: match(`(?i)^(tls ?v?)?1\.[0-3]$`)}
-	otpKeys    = Kind{Expect: "the path of a file of keys", file: true, content: checkKeys}
-	textFile   = Kind{Expect: "the path of a file of texts", file: true, content: checkTexts}
-	authority  = Kind{Expect: "the path of a PEM file with CA certificates", file: true, check: checkCertificates}
+	address     = Kind{Expect: "an IP address", check: func(s string) error { _, err := netip.ParseAddr(s); return err }}
+	dn          = Kind{Expect: "a DN such as CN=Users,DC=example,DC=com", check: directory(func(a *ldapauth.Authenticator, s string) { a.BaseDN = s })}
+	groupDN     = Kind{Expect: "a DN such as CN=VPN,DC=example,DC=com", check: directory(func(a *ldapauth.Authenticator, s string) { a.Groups = []string{s} })}
+	filter      = Kind{Expect: "an LDAP filter such as (objectClass=person)", check: directory(func(a *ldapauth.Authenticator, s string) { a.Filter = s })}
+	ldapName    = Kind{Expect: "the name of an LDAP attribute", check: directory(func(a *ldapauth.Authenticator, s string) { a.UsernameAttribute = s })}
+	clients     = Kind{Expect: "an IP address, a network (192.0.2.0/24, 192.0.2.0/255.255.255.0) or a range (192.0.2.1-192.0.2.9)", check: func(s string) error { _, err := parsePrefixes(s); return err }}
+	host        = Kind{Expect: "a host name or IP address", check: checkHost}
+	bareHost    = Kind{Expect: "a host name or IP address, without port", check: checkBareHost}
+	apiHost     = Kind{Expect: "a host name such as api-XXXXXXXX.duosecurity.com, with :port or without", check: checkHost}
+	listen      = Kind{Expect: "an address and port such as 127.0.0.1:9090", check: checkListen}
+	attribute   = Kind{Expect: "the name or number of a RADIUS attribute, such as Calling-Station-Id or 26.25461.7", check: func(s string) error { _, err := parseAttribute(s); return err }}
+	attrs       = Kind{Expect: "names of RADIUS attributes, separated by commas", check: func(string) error { return nil }}
+	signed      = enum("true", "auto", "false", "yes", "no", "on", "off", "1", "0")
+	codec       = Kind{Expect: "a character set such as utf-8, latin-1 or cp1252", check: func(s string) error { _, err := parseCodec(s); return err }}
+	facility    = Kind{Expect: "a syslog facility such as daemon, auth or local0", check: func(s string) error { return enum(Facilities...).check(parseFacility(s)) }}
+	factors     = Kind{Expect: "some of auto, push, phone and passcode, separated by commas", check: checkFactors}
+	syslogTo    = Kind{Expect: "true, false, or a syslog server such as udp://192.0.2.1:514", check: func(s string) error { _, _, _, err := parseSyslog(s); return err }}
+	tlsVersion  = Kind{Expect: "a version of TLS such as 1.2", check: match(`(?i)^(tls ?v?)?1\.[0-3]$`)}
+	certificate = Kind{Expect: "the path of a PEM file with a certificate", file: true, content: checkCertificate}
+	privateKey  = Kind{Expect: "the path of a PEM file with a private key", file: true, content: checkPrivateKey}
+	dnsName     = Kind{Expect: "a DNS name such as vpn1.example.com", check: checkDNSName}
+	otpKeys     = Kind{Expect: "the path of a file of keys", file: true, content: checkKeys}
+	textFile    = Kind{Expect: "the path of a file of texts", file: true, content: checkTexts}
+	authority   = Kind{Expect: "the path of a PEM file with CA certificates", file: true, check: checkCertificates}
 )
 
 // directory checks a value as the field of an Authenticator.

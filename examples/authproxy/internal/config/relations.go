@@ -20,22 +20,27 @@ func (l *loader) relations() {
 		switch s.Kind() {
 		case AD:
 			l.serviceAccount(s)
+			l.passwordChange(s)
 			l.hostPorts(s, "host", "port")
 		case RADIUS:
 			l.pairs(s, "port", "host")
+			l.pairs(s, "radsec_name", "host")
 			l.secrets(s)
+			l.overTLS(s)
 		}
 	}
 	for _, s := range l.file.Servers {
 		l.pairs(s, "radius_ip", "radius_secret")
 		l.pairs(s, "radius_secret", "radius_ip")
 		l.twice(s)
+		l.radsec(s)
 		l.client(s)
 		l.hostPorts(s, "api_host", "api_port")
 		l.fallback(s)
 	}
 	l.ports()
 	l.cluster(l.file.Main)
+	l.statusPage(l.file.Main)
 }
 
 // serverRefused reports whether there is a server section that cannot be used, so
@@ -51,7 +56,14 @@ func (l *loader) serviceAccount(s *Section) {
 	if s.Set("service_account_username") || s.Set("bind_dn") && s.Word("auth_type") == "plain" {
 		return
 	}
-	l.problem(s.Line, s.Name, "service_account_username", "is missing: expected the name of an account that may search the directory")
+	l.problem(s.Line, s.Name, "service_account_username", missing+": expected the name of an account that may search the directory")
+}
+
+// passwordChange: new passwords cross the network only under TLS.
+func (l *loader) passwordChange(s *Section) {
+	if s.Bool("password_change") && s.Word("transport") == "clear" {
+		l.problem(s.values["password_change"].line, s.Name, "password_change", "passwords are changed only over TLS: set transport to starttls or ldaps")
+	}
 }
 
 // hostPorts says which hosts name another port than the key for the port does.
@@ -69,7 +81,7 @@ func (l *loader) pairs(s *Section, has, lacks string) {
 	other := s.Numbers(lacks)
 	for _, number := range s.Numbers(has) {
 		name, missing := s.Numbered(has, number), s.Numbered(lacks, number)
-		if slices.Contains(other, number) || l.told(s, &Key{Name: missing}) || missing == lacks+"_1" && len(other) == 0 {
+		if slices.Contains(other, number) || l.told(s, &Key{Name: missing}) || missing == lacks+"_1" && len(other) == 0 && s.requires(s.key(lacks)) {
 			continue
 		}
 		l.problem(s.values[name].line, s.Name, name, "requires %s, which is not set", missing)
@@ -124,7 +136,7 @@ func (l *loader) client(s *Section) {
 	case name != "":
 		l.problem(line, s.Name, "client", "there is no section [%s]%s", name, didYouMean(name, names))
 	case len(names) > 1:
-		l.problem(s.Line, s.Name, "client", "is missing: expected one of %s", strings.Join(names, ", "))
+		l.problem(s.Line, s.Name, "client", missing+": expected one of %s", strings.Join(names, ", "))
 	default:
 		l.problem(s.Line, s.Name, "client", "there is no client section: add [%s], [%s] or [%s]", AD, RADIUS, NoPrimary)
 	}
@@ -133,13 +145,23 @@ func (l *loader) client(s *Section) {
 // ports says which sections want the same port of the same address.
 func (l *loader) ports() {
 	for i, s := range l.file.Servers {
+		udp, tls := s.Listens(l.file.Main)
 		for _, earlier := range l.file.Servers[:i] {
-			host, portNumber, _ := net.SplitHostPort(s.Listen(l.file.Main))
-			other, otherPort, _ := net.SplitHostPort(earlier.Listen(l.file.Main))
-			if portNumber == otherPort && (host == other || host == "" || other == "") {
-				l.problem(max(s.Line, s.values["port"].line), s.Name, "port", "port %s is already used by [%s]; each server section needs its own", portNumber, earlier.Name)
+			otherUDP, otherTLS := earlier.Listens(l.file.Main)
+			if l.clash(s, "port", udp, otherUDP, earlier) || l.clash(s, "radsec_port", tls, otherTLS, earlier) {
 				break
 			}
 		}
 	}
+}
+
+// clash says that an address of a section is that of an earlier one.
+func (l *loader) clash(s *Section, key, address, other string, earlier *Section) bool {
+	host, portNumber, _ := net.SplitHostPort(address)
+	otherHost, otherPort, _ := net.SplitHostPort(other)
+	if address == "" || portNumber != otherPort || host != otherHost && host != "" && otherHost != "" {
+		return false
+	}
+	l.problem(max(s.Line, s.values[key].line), s.Name, key, "port %s is already used by [%s]; each server section needs its own", portNumber, earlier.Name)
+	return true
 }

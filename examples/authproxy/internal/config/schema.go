@@ -41,7 +41,8 @@ type Key struct {
 	Value     Kind
 	Default   string // empty: none
 	Required  bool
-	Ours      bool // the replaced proxy does not know it
+	Unless    string // a key which, where it is set, makes this one not required
+	Ours      bool   // the replaced proxy does not know it
 	Meaning   string
 
 	// Refused are values that cannot be honoured, in lower case, and why.
@@ -117,11 +118,14 @@ var mainKeys = []Key{
 	{Name: "cipher_list", Value: text, Meaning: "has no effect: the ciphers are those of Go"},
 	{Name: "redis_url", Value: redisURL, Ours: true, Meaning: "Redis that several nodes share: `redis://host:6379`, with TLS `rediss://`, several hosts with commas; `?master=name` for Sentinel, `?cluster=true` for a Cluster, `?db=1`; default: none, the memory of this process"},
 	{Name: "redis_username", Value: text, Ours: true, Meaning: "account at Redis"},
-	{Name: "redis_password", Value: secret, Ours: true, Meaning: "its password"},
+	{Name: "redis_password", Value: secret, Ours: true, Meaning: "password of the account at Redis"},
 	{Name: "redis_ca_file", Value: authority, Ours: true, Meaning: "authorities of the certificate of Redis; default: the system's"},
 	{Name: "cluster_key", Value: secret, Ours: true, Meaning: "secret of all nodes, at least 32 characters, which seals what they share; required with `redis_url`"},
 	{Name: "node_name", Value: text, Ours: true, Meaning: "name of this node in logs and events; default with `redis_url`: the host name"},
 	{Name: "metrics_address", Value: listen, Ours: true, Meaning: "where `/metrics` (Prometheus) and `/healthz` are served; default: nowhere"},
+	{Name: "status_address", Value: listen, Ours: true, Meaning: "where the status page is served, which names users; an address that other machines reach is refused without `status_password`; default: nowhere"},
+	{Name: "status_password", Value: secret, Ours: true, Meaning: "password for the status page, at least 12 characters, whatever the name typed beside it"},
+	{Name: "status_socket", Value: text, Ours: true, Meaning: "socket at which `authproxy status` and `explain` ask the daemon; default: `authproxy.sock` in systemd's `RuntimeDirectory=`, in `log_dir`, or beside the file"},
 }
 
 // Facilities are the names that syslog_facility knows.
@@ -134,7 +138,7 @@ var adKeys = []Key{
 	{Name: "host", Numbering: Listed, Value: host, Required: true, Meaning: "directory servers; the next is asked when one does not answer"},
 	{Name: "port", Value: port, Meaning: "port; default: 389, with `transport=ldaps` 636"},
 	{Name: "service_account_username", Value: text, Meaning: "account that searches; required unless `bind_dn` is set"},
-	{Name: "service_account_password", Value: secret, Required: true, Meaning: "its password"},
+	{Name: "service_account_password", Value: secret, Required: true, Meaning: "password of the account that searches"},
 	{Name: "bind_dn", Value: text, Meaning: "DN of the account that searches, used with `auth_type=plain`"},
 	{Name: "search_dn", Value: dn, Required: true, Meaning: "entry below which users are"},
 	{Name: "security_group_dn", Value: groupDN, Meaning: "group that users must be direct members of, or have as their primary group"},
@@ -148,6 +152,7 @@ var adKeys = []Key{
 	{Name: "ntlm_domain", Value: text, Meaning: "NetBIOS domain, with `auth_type=ntlm2`"},
 	{Name: "ntlm_workstation", Value: text, Meaning: "name of this computer, with `auth_type=ntlm2`"},
 	{Name: "transport", Value: enum("clear", "starttls", "ldaps"), Default: "clear", Meaning: "how connections are protected"},
+	{Name: "password_change", Value: boolean, Default: "false", Ours: true, Meaning: "let users whose password has expired or must be changed set a new one after the second factor, in `[radius_server_challenge]`; needs `transport=starttls` or `ldaps`"},
 	{Name: "timeout", Value: seconds, Default: "10", Meaning: "seconds for one host"},
 	{Name: "ssl_ca_certs_file", Value: authority, Meaning: "authorities of the servers' certificates; default: the system's. Unlike before, certificates are always verified"},
 	{Name: "ssl_verify_hostname", Value: boolean, Default: "true", Meaning: "whether the certificate must be for the host's name"},
@@ -157,8 +162,13 @@ var adKeys = []Key{
 
 var radiusKeys = []Key{
 	{Name: "host", Numbering: Listed, Value: bareHost, Required: true, Meaning: "RADIUS servers, by address or name; the next is asked when one does not answer"},
-	{Name: "port", Numbering: Listed, Value: port, Default: "1812", Meaning: "port of the host with the same number"},
-	{Name: "secret", Numbering: Listed, Value: secret, Required: true, Meaning: "secret shared with all of them, or with the host of the same number"},
+	{Name: "port", Numbering: Listed, Value: port, Meaning: "port of the host with the same number; default: 1812, with `transport=tls` 2083"},
+	{Name: "secret", Numbering: Listed, Value: secret, Required: true, Unless: "radsec_ca_file", Meaning: "secret shared with all of them, or with the host of the same number; default with `transport=tls`: `radsec`"},
+	{Name: "transport", Value: enum("udp", "tls"), Default: "udp", Ours: true, Meaning: "how the servers are asked: by datagrams, or over TLS (RadSec, RFC 6614)"},
+	{Name: "radsec_ca_file", Value: authority, Ours: true, Meaning: "authorities of the servers' certificates; required with `transport=tls`, as are the next two"},
+	{Name: "radsec_cert_file", Value: certificate, Ours: true, Meaning: "certificate that is shown to the servers, followed by those of intermediate authorities"},
+	{Name: "radsec_key_file", Value: privateKey, Ours: true, Meaning: "its private key, without password; others must not be able to read the file"},
+	{Name: "radsec_name", Numbering: Listed, Value: dnsName, Ours: true, Meaning: "DNS name in the certificate of the host with the same number; default: the host"},
 	{Name: "retries", Value: integer(1, 100), Default: "3", Meaning: "tries at each server"},
 	{Name: "retry_wait", Value: seconds, Default: "2", Meaning: "seconds between tries"},
 	{Name: "nas_ip", Value: address, Meaning: "NAS-IP-Address to send; default: this host's"},
@@ -174,10 +184,15 @@ var serverKeys = []Key{
 	{Name: "skey", Value: secret, Required: true, Meaning: "secret key"},
 	{Name: "api_host", Value: apiHost, Required: true, Meaning: "host of the service, with port or without"},
 	{Name: "api_port", Value: port, Meaning: "port of the service; default: 443"},
-	{Name: "radius_ip", Numbering: Indexed, Value: clients, Required: true, Meaning: "devices that may ask"},
-	{Name: "radius_secret", Numbering: Indexed, Value: secret, Required: true, Meaning: "secret shared with the devices of the same number"},
+	{Name: "radius_ip", Numbering: Indexed, Value: clients, Required: true, Unless: "radius_name", Meaning: "devices that may ask"},
+	{Name: "radius_secret", Numbering: Indexed, Value: secret, Required: true, Unless: "radius_name", Meaning: "secret shared with the devices of the same number"},
 	{Name: "client", Value: text, Meaning: "section that checks the first factor; may be missing when there is only one"},
-	{Name: "port", Value: port, Default: "1812", Meaning: "UDP port to listen on"},
+	{Name: "port", Value: port, Default: "1812", Meaning: "UDP port to listen on, for the devices of `radius_ip_N`"},
+	{Name: "radsec_port", Value: port, Ours: true, Meaning: "TCP port to listen on for RADIUS over TLS (RadSec, RFC 6614), usually 2083; default: none"},
+	{Name: "radsec_ca_file", Value: authority, Ours: true, Meaning: "authorities that issue the devices' certificates; required with `radsec_port`, as are the next three"},
+	{Name: "radsec_cert_file", Value: certificate, Ours: true, Meaning: "this server's certificate, followed by those of intermediate authorities"},
+	{Name: "radsec_key_file", Value: privateKey, Ours: true, Meaning: "its private key, without password; others must not be able to read the file"},
+	{Name: "radius_name", Numbering: Indexed, Value: dnsName, Ours: true, Meaning: "DNS name in the certificate of a device that may ask over TLS; with `radius_ip_N` of the same number, they are one device. The secret is `radsec`"},
 	{Name: "interface", Value: address, Meaning: "address to listen on; default: that of `[main]`"},
 	{Name: "failmode", Value: enum("safe", "secure", "totp"), Default: "safe", Meaning: "what happens after a right first factor when the service cannot be contacted: `safe` accepts, `secure` rejects; ours: `totp` asks for a code of `totp_file`"},
 	{Name: "totp_file", Value: otpKeys, Ours: true, Meaning: "keys of authenticator apps for `failmode=totp`, a line `name = key` (base32) for each account that the service would be asked about; others must not be able to read the file"},

@@ -59,6 +59,14 @@ func (s *Section) Equal(other *Section) bool {
 // Set reports whether a key has a value other than its default.
 func (s *Section) Set(name string) bool { _, ok := s.values[name]; return ok }
 
+// LineOf returns the line of a key, or that of the section where it is not set.
+func (s *Section) LineOf(name string) int {
+	if v, ok := s.values[name]; ok {
+		return v.line
+	}
+	return s.Line
+}
+
 // numbers returns the numbers with which a key is set, in order. A key without
 // number counts as 1.
 func (s *Section) numbers(key *Key) []int {
@@ -72,6 +80,11 @@ func (s *Section) numbers(key *Key) []int {
 	}
 	slices.Sort(numbers)
 	return numbers
+}
+
+// requires reports whether a key must be set.
+func (s *Section) requires(key *Key) bool {
+	return key.Required && (key.Unless == "" || len(s.Numbers(key.Unless)) == 0)
 }
 
 // Numbers returns the numbers with which a key is set, in order.
@@ -199,9 +212,17 @@ func (s *Section) Hosts(name, port string) []string {
 	return hosts
 }
 
-// Listen returns the address that a server section listens on.
-func (s *Section) Listen(main *Section) string {
-	return net.JoinHostPort(cmp.Or(s.Text("interface"), main.Text("interface")), s.Text("port"))
+// Listens returns the addresses that a server section listens on, for datagrams
+// and for TLS. Either may be empty.
+func (s *Section) Listens(main *Section) (udp, tls string) {
+	host := cmp.Or(s.Text("interface"), main.Text("interface"))
+	if len(s.Numbers("radius_ip")) > 0 {
+		udp = net.JoinHostPort(host, s.Text("port"))
+	}
+	if s.Set("radsec_port") {
+		tls = net.JoinHostPort(host, s.Text("radsec_port"))
+	}
+	return udp, tls
 }
 
 // LogDir returns the folder of the log files.

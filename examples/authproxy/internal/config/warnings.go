@@ -2,9 +2,11 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -19,13 +21,21 @@ func (l *loader) warning(line int, section, key, text string) {
 	l.file.Warnings = append(l.file.Warnings, Problem{Line: line, Section: section, Key: key, Text: text})
 }
 
-// warnKey warns of a key's value.
+// warnKey warns of a key's value, unless that is a problem already.
 func (l *loader) warnKey(s *Section, key, text string) {
-	line := s.Line
-	if v, ok := s.values[key]; ok {
-		line = v.line
+	if l.refused(s, key) {
+		return
 	}
-	l.warning(line, s.Name, key, text)
+	l.warning(s.LineOf(key), s.Name, key, text)
+}
+
+// refused reports whether there is a problem with one of some keys, so that
+// nothing is known of its value.
+func (l *loader) refused(s *Section, keys ...string) bool {
+	return slices.ContainsFunc(l.problems, func(p Problem) bool {
+		name, _ := splitSecret(p.Key)
+		return p.Section == s.Name && slices.Contains(keys, name)
+	})
 }
 
 // advise warns of settings for which there are better ones.
@@ -34,15 +44,16 @@ func (l *loader) advise() {
 	if on, _, _ := m.Syslog("log_syslog"); !on && !m.Bool("log_file") && !m.Bool("log_stdout") {
 		l.warnKey(m, "log_file", "nothing is logged; set log_file, log_stdout or log_syslog to true")
 	}
+	l.advisePage(m)
 	for _, c := range l.file.Clients {
 		switch {
 		case c.Kind() == AD && c.Word("transport") == "clear":
 			l.warnKey(c, "transport", "passwords are sent in clear text, or as a hash that can be guessed; set transport to starttls or ldaps")
-		case c.Kind() == RADIUS && c.Signed("force_message_authenticator") != "true":
+		case c.Kind() == RADIUS && c.Word("transport") != "tls" && c.Signed("force_message_authenticator") != "true":
 			l.warnKey(c, "force_message_authenticator", "replies can be forged while unsigned ones are accepted (CVE-2024-3596); "+
 				"set it to true if the servers sign, as FreeRADIUS does since 3.2.5")
 		}
-		if c.Kind() == RADIUS {
+		if c.Kind() == RADIUS && c.Word("transport") != "tls" {
 			for _, n := range c.Numbers("secret") {
 				l.weakSecret(c, c.Numbered("secret", n))
 			}
@@ -59,15 +70,21 @@ func (l *loader) adviseServer(s *Section) {
 	}
 	for _, n := range s.Numbers("radius_ip") {
 		l.wideNetwork(s, s.Numbered("radius_ip", n))
-		if s.Client == nil && s.SignedBy(n) != "true" {
+		if s.Client == nil && s.SignedBy(n) != "true" && !l.refused(s, "client") && !loopback(s, n) {
 			l.warnKey(s, s.Numbered("radius_ip", n), "there is no first factor, so anybody who can forge this source address can send pushes; set force_message_authenticator=true")
 		}
 	}
 	timeout := s.Seconds("api_timeout")
-	if mode := s.Word("failmode"); mode != "secure" && (timeout == 0 || timeout > maxPatience) {
+	if mode := s.Word("failmode"); !l.refused(s, "failmode") && mode != "secure" && (timeout == 0 || timeout > maxPatience) {
 		l.warnKey(s, "api_timeout", "the device gives up before the service counts as out of reach, so failmode="+mode+" lets nobody in; set api_timeout to 10")
 	}
 	l.keysOfService(s)
+}
+
+// loopback reports whether the devices of a number are this machine, whose
+// addresses come from nowhere else.
+func loopback(s *Section, number int) bool {
+	return !slices.ContainsFunc(s.Prefixes(s.Numbered("radius_ip", number)), func(p netip.Prefix) bool { return !p.Addr().IsLoopback() })
 }
 
 // SignedBy returns force_message_authenticator for the devices of a number.
@@ -121,7 +138,7 @@ func (l *loader) keysOfService(s *Section) {
 		l.warnKey(s, "skey", fmt.Sprintf("a secret key has 40 characters, and this one has %d; copy it anew", n))
 	}
 	if host, _ := splitHost(s.Text("api_host")); !apiHostForm.MatchString(strings.ToLower(host)) {
-		l.warnKey(s, "api_host", "an API host has the form api-XXXXXXXX.duosecurity.com")
+		l.warnKey(s, "api_host", "an API host has the form api-XXXXXXXX.duosecurity.com; copy it anew")
 	}
 }
 

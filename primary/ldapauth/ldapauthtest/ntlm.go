@@ -1,4 +1,4 @@
-package ldaptest
+package ldapauthtest
 
 import (
 	"bytes"
@@ -28,28 +28,28 @@ const (
 // serverChallenge is the same for everybody, which only a test may do.
 const serverChallenge = "\x01\x23\x45\x67\x89\xab\xcd\xef"
 
-// NTLM is what a client said in an NTLM bind.
-type NTLM struct{ Domain, User, Workstation string }
+// ntlm is what a client said in an NTLM bind.
+type ntlm struct{ domain, user, workstation string }
 
 // bindNTLM answers both steps of an NTLM bind.
 func (s *session) bindNTLM(id int64, auth *ber.Packet) bool {
 	if auth.Tag == tagNegotiate {
 		// The challenge goes where other answers have a DN.
-		return s.answer(id, ldap.ApplicationBindResponse, Answer{}, ntlmChallenge())
+		return s.answer(id, ldap.ApplicationBindResponse, Result{}, ntlmChallenge())
 	}
-	answer := Answer{Code: ldap.LDAPResultInvalidCredentials,
-		Text: "8009030C: LdapErr: DSID-0C0904DC, comment: AcceptSecurityContext error, data 52e, v1db1"}
+	r := Result{Code: ldap.LDAPResultInvalidCredentials,
+		Message: "8009030C: LdapErr: DSID-0C0904DC, comment: AcceptSecurityContext error, data 52e, v1db1"}
 	said, proof, err := parseNTLM(auth.Data.Bytes())
-	if s.fake.OnNTLM != nil {
-		s.fake.OnNTLM(said)
-	}
-	for _, e := range s.fake.Entries {
-		if err == nil && e.Password != "" && e.has("sAMAccountName", said.User) && proves(proof, said, e.Password) {
-			answer = Answer{}
+	s.dir.OnNTLM(said.domain, said.user, said.workstation)
+	s.dir.mu.Lock()
+	for _, e := range s.dir.Entries {
+		if err == nil && e.Password != "" && e.has("sAMAccountName", said.user) && proves(proof, said, e.Password) {
+			r, s.dn = Result{}, e.DN
 		}
 	}
-	s.bound = answer.Code == ldap.LDAPResultSuccess
-	return s.result(id, ldap.ApplicationBindResponse, answer)
+	s.dir.mu.Unlock()
+	s.bound = r.Code == ldap.LDAPResultSuccess
+	return s.result(id, ldap.ApplicationBindResponse, r)
 }
 
 // ntlmChallenge is a CHALLENGE_MESSAGE of the domain EXAMPLE.
@@ -73,7 +73,7 @@ func field(b []byte, length, offset int) []byte {
 }
 
 // parseNTLM reads an AUTHENTICATE_MESSAGE.
-func parseNTLM(b []byte) (said NTLM, proof []byte, err error) {
+func parseNTLM(b []byte) (said ntlm, proof []byte, err error) {
 	if len(b) < 64 || !bytes.HasPrefix(b, []byte("NTLMSSP\x00\x03")) {
 		return said, nil, errors.New("no NTLM AUTHENTICATE_MESSAGE")
 	}
@@ -86,17 +86,17 @@ func parseNTLM(b []byte) (said NTLM, proof []byte, err error) {
 		}
 		fields[i] = b[offset : offset+length]
 	}
-	return NTLM{narrow(fields[1]), narrow(fields[2]), narrow(fields[3])}, fields[0], nil
+	return ntlm{narrow(fields[1]), narrow(fields[2]), narrow(fields[3])}, fields[0], nil
 }
 
 // proves checks an NTLMv2 response ([MS-NLMP] 3.3.2).
-func proves(proof []byte, said NTLM, password string) bool {
+func proves(proof []byte, said ntlm, password string) bool {
 	if len(proof) < md5.Size {
 		return false
 	}
 	hash := md4.New()
 	hash.Write(wide(password))
-	key := mac(hash.Sum(nil), wide(strings.ToUpper(said.User)+said.Domain))
+	key := mac(hash.Sum(nil), wide(strings.ToUpper(said.user)+said.domain))
 	return hmac.Equal(proof[:md5.Size], mac(key, []byte(serverChallenge), proof[md5.Size:]))
 }
 
