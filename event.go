@@ -38,8 +38,8 @@ const (
 )
 
 // Event reports the end of a stage or, with ResultWaiting, its progress. It
-// contains no password, passcode, key or State, and its texts no control
-// characters.
+// contains no password, passcode, code to type on the phone, key or State, and
+// its texts no control characters.
 type Event struct {
 	Time     time.Time
 	LoginID  string // the same in all events of a login, its challenges and answers included

@@ -14,10 +14,6 @@ import (
 // checkTimeout bounds the check of one peer.
 const checkTimeout = 30 * time.Second
 
-// maxClockOffset is how much the clocks may differ before the service refuses
-// requests, with a margin.
-const maxClockOffset = time.Minute
-
 // check prints what validate does, and the result of each connection.
 func check(ctx context.Context, path string, stdout io.Writer) int {
 	file, err := config.Load(path)
@@ -73,7 +69,7 @@ func (i *instance) checkService(ctx context.Context) []finding {
 	findings := []finding{{text: service + ": ping answered"}}
 	offset := time.Until(theirs).Round(time.Second)
 	clock := finding{text: fmt.Sprintf("%s: the clocks differ by %s", service, offset.Abs())}
-	if offset.Abs() > maxClockOffset {
+	if offset.Abs() > maxClockError {
 		clock.err = errors.New("set this machine's clock, by NTP for example")
 	}
 	findings = append(findings, clock)
