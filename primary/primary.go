@@ -10,6 +10,9 @@
 // A Rejection may say that the password is right but must be changed first; an
 // Authenticator that is a [PasswordChanger] can do that.
 //
+// Errors that tell what to set name fields. [InWords] gives them in the words of a
+// program whose operators know the fields by other names.
+//
 // Package primary/ldapauth asks LDAP directories and Active Directory,
 // primary/radiusauth asks other RADIUS servers, [AuthenticatorFunc] wraps a
 // function, and [None] says aloud that there is no first factor.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -162,4 +163,42 @@ func TestRadSecIsInTheState(t *testing.T) {
 	_, out := p.ask("status")
 	assert.Contains(t, out, status.ToDevices)
 	assert.Contains(t, out, fmt.Sprintf(":%d/tls", port))
+}
+
+// TestCheckNamesTheKeysOfTLS: where the server's certificate is not accepted.
+func TestCheckNamesTheKeysOfTLS(t *testing.T) {
+	ca, other, dir := radsectest.NewCA(t), radsectest.NewCA(t), t.TempDir()
+	ca.WriteTo(dir, "mfa.example.com")
+	l := newLab(t, users())
+	for _, test := range []struct {
+		server *tls.Config
+		want   string
+	}{
+		{other.Config("localhost"), `unknown authority .*: see radsec_ca_file \(line 12\)`},
+		{ca.Config("radius1.example.com"), `: see host \(line 9\) and radsec_name \(line 10\)`},
+	} {
+		conn, err := tls.Listen("tcp", "127.0.0.1:0", test.server)
+		require.NoError(t, err)
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			for {
+				c, err := conn.Accept()
+				if err != nil {
+					return
+				}
+				_ = c.(*tls.Conn).HandshakeContext(t.Context())
+				_ = c.Close()
+			}
+		}()
+		_, port, err := net.SplitHostPort(conn.Addr().String())
+		require.NoError(t, err)
+		status, out := call("check", "-config", l.write("authproxy.cfg", mainSection+
+			"\n[radius_client]\nhost=127.0.0.1\nradsec_name=localhost\ntransport=tls\n"+folder(dir)+"port="+port+"\nretry_wait=1\n"+
+			l.section("radius_server_challenge", freePort(t))))
+		assert.Equal(t, exitFailed, status)
+		assert.Regexp(t, test.want, out)
+		require.NoError(t, conn.Close())
+		<-served
+	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 
@@ -15,6 +16,9 @@ type words struct {
 	section *config.Section
 	keys    map[string]string // by field
 	values  map[string]string // by name
+
+	// hint says which keys an error is about that names no field. Nil: none.
+	hint func(err error) string
 }
 
 // word is what InWords asks for: a key with its line, or a value.
@@ -34,6 +38,11 @@ func (w *words) err(err error) error {
 		return nil
 	}
 	text := primary.InWords(err, w.word)
+	if w.hint != nil {
+		if hint := w.hint(err); hint != "" {
+			text += ": " + hint
+		}
+	}
 	if text == err.Error() {
 		return err
 	}
@@ -122,7 +131,23 @@ func directoryWords(c *config.Section) *words {
 
 // upstreamWords are those of a [radius_client].
 func upstreamWords(c *config.Section) *words {
-	return &words{section: c, keys: map[string]string{
+	return &words{section: c, hint: upstreamHint(c), keys: map[string]string{
 		"Servers": "host", "Secret": "secret", "Interval": "retry_wait", "Tries": "retries", "PassThrough": "pass_through_attr_names",
 	}}
+}
+
+// upstreamHint is for certificates of servers that are asked over TLS.
+func upstreamHint(c *config.Section) func(error) string {
+	return func(err error) string {
+		var authority x509.UnknownAuthorityError
+		var name x509.HostnameError
+		switch {
+		case errors.As(err, &authority):
+			return "see " + keyAt(c, "radsec_ca_file")
+		case errors.As(err, &name):
+			return "see " + keyAt(c, "host") + " and " + keyAt(c, "radsec_name")
+		default:
+			return ""
+		}
+	}
 }
