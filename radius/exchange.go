@@ -59,10 +59,10 @@ type Exchanger struct {
 // same bytes (RFC 5080 section 2.2.1). Over TLS the connection gives it another
 // Identifier.
 //
-// Packets that do not verify are ignored, as RFC 2865 section 3 demands. The
-// error is ErrNoReply when tries run out or, over TLS, when there is no connection;
-// it is ctx's when that ends first, and otherwise tells why the request cannot be
-// sent.
+// Packets that do not verify are ignored, as RFC 2865 section 3 demands. Over TLS,
+// one that does not verify closes the connection and ends the exchange. The error is
+// ErrNoReply when tries run out or, over TLS, when there is no connection; it is
+// ctx's when that ends first, and otherwise tells why the request cannot be sent.
 func (e *Exchanger) Exchange(ctx context.Context, request *Packet, address string) (*Packet, error) {
 	switch {
 	case len(request.Secret) == 0:
