@@ -4,7 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
-	"crypto/sha512"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"hash"
@@ -41,7 +41,7 @@ type derivation struct {
 // newSealer may be given an empty key where all ids are random.
 func newSealer(key radius.Secret) *sealer {
 	return &sealer{derivations: sync.Pool{New: func() any {
-		return &derivation{mac: hmac.New(sha512.New, []byte(key))}
+		return &derivation{mac: hmac.New(sha256.New, []byte(key))}
 	}}}
 }
 
@@ -55,10 +55,10 @@ type box struct {
 }
 
 // box derives a box: HKDF-Extract (RFC 5869 section 2.2) with the sealer's key as
-// the salt. What it extracts is long enough for name and key, and needs no
-// expansion.
+// the salt. What it extracts is long enough for a name and a key of AES-128, and
+// needs no expansion.
 func (s *sealer) box(purpose, id string) box {
-	const nameLength, keyLength = 24, 32
+	const nameLength, keyLength = 16, 16
 	d := s.derivations.Get().(*derivation)
 	defer func() {
 		clear(d.in)

@@ -5,14 +5,9 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"sync"
-	"sync/atomic"
 )
 
 const (
-	// maxIdle is how many goroutines are kept for the next requests: a new one
-	// has to grow its stack first.
-	maxIdle = 64
 	// maxKeys bounds how many secrets are kept ready.
 	maxKeys = 1 << 12
 	// maxUnsignedProxyState is how many bytes of Proxy-State an unsigned request
@@ -46,9 +41,7 @@ type dispatcher struct {
 	ctx    context.Context // of all requests
 	cancel context.CancelFunc
 
-	requests chan *request  // to an idle goroutine; closed when nothing is received any more
-	idle     atomic.Int32   // how many goroutines wait for a request
-	running  sync.WaitGroup // the receiver, and the goroutines for handlers
+	workers // their WaitGroup has the receiver as well
 }
 
 func (s *Server) newDispatcher(local net.Addr, out sender) *dispatcher {
@@ -56,8 +49,7 @@ func (s *Server) newDispatcher(local net.Addr, out sender) *dispatcher {
 		server: s, out: out, local: local,
 		replies: newReplyCache(orDefault(s.MaxInFlight, defaultMaxInFlight),
 			orDefault(s.AnswerMemory, defaultAnswerMemory)),
-		keys:     make(map[*Client]*key),
-		requests: make(chan *request),
+		keys: make(map[*Client]*key),
 	}
 	d.running.Add(1) // until endReceiving
 	d.ctx, d.cancel = context.WithCancel(context.Background())
@@ -65,7 +57,7 @@ func (s *Server) newDispatcher(local net.Addr, out sender) *dispatcher {
 }
 
 func (d *dispatcher) endReceiving() {
-	close(d.requests)
+	d.workers.end()
 	d.running.Done()
 }
 
@@ -181,28 +173,4 @@ func (d *dispatcher) notSent(to peer, err error) {
 	s := d.server
 	s.writeLog.log(s.logger(), slog.LevelWarn, "radius: a reply could not be sent",
 		slog.String("to", to.addr.String()), slog.Any("error", err))
-}
-
-// start gives the request to an idle goroutine or to a new one.
-func (d *dispatcher) start(r *request) {
-	select {
-	case d.requests <- r:
-	default:
-		d.running.Add(1)
-		go d.work(r)
-	}
-}
-
-// work handles requests until enough other goroutines are idle.
-func (d *dispatcher) work(r *request) {
-	defer d.running.Done()
-	for ok := true; ok; {
-		r.run()
-		if d.idle.Add(1) > maxIdle {
-			d.idle.Add(-1)
-			return
-		}
-		r, ok = <-d.requests
-		d.idle.Add(-1)
-	}
 }
