@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -57,14 +58,23 @@ func (p *pair) answer(n int, asked *radiustest.Reply, tries int) *radiustest.Rep
 
 const loginAgain = "Access-Reject: This login has expired. Please log in again."
 
+// How much the tests of two nodes do. The long run is
+//
+//	go test -run 'Kill9|Rolling' -kills 20 -rate 300 -lasts 1m ./examples/authproxy
+var (
+	kills = flag.Int("kills", 4, "how often a node is killed, in the middle of 10 logins")
+	rate  = flag.Int("rate", 100, "logins a second during a rolling restart")
+	lasts = flag.Duration("lasts", 12*time.Second, "how long they come")
+)
+
 // kill -9 catches each of ten logins at a random moment, again and again: the
 // other node ends it, with the right answer or with "log in again", and there is
 // one push.
 func TestAPushSurvivesKill9(t *testing.T) {
 	const each, answersAfter = 10, 400 * time.Millisecond
-	kills := 20
+	kills := *kills
 	if testing.Short() || raceDetector {
-		kills = 2
+		kills = min(kills, 2)
 	}
 	users := map[string]*duotest.User{}
 	for n := range kills * each {
@@ -171,9 +181,9 @@ func TestALoginWithoutRedisFailsAndComesBack(t *testing.T) {
 // Both nodes are restarted one after the other while users log in. The device
 // asks its second server when the first is silent, with the same request.
 func TestARollingRestartLosesNoLogin(t *testing.T) {
-	rate, lasts := 100, 12*time.Second
+	rate, lasts := *rate, *lasts
 	if testing.Short() || raceDetector {
-		rate, lasts = 20, 6*time.Second
+		rate, lasts = min(rate, 20), min(lasts, 6*time.Second)
 	}
 	users := map[string]*duotest.User{}
 	total := int(lasts.Seconds()) * rate
