@@ -32,10 +32,17 @@ type pair struct {
 }
 
 func newPair(t *testing.T, users map[string]*duotest.User, more ...string) *pair {
-	p := &pair{lab: newLab(t, users), redis: redistest.Start(t)}
+	redis := redistest.Start(t)
+	p := newPairAt(t, "redis://"+redis.Addr, users, more...)
+	p.redis = redis
+	return p
+}
+
+func newPairAt(t *testing.T, url string, users map[string]*duotest.User, more ...string) *pair {
+	p := &pair{lab: newLab(t, users)}
 	for n := range p.ports {
 		p.ports[n] = freePort(t)
-		section := fmt.Sprintf("redis_url=redis://%s\ncluster_key=0123456789abcdef0123456789abcdef\nnode_name=node%d\n", p.redis.Addr, n+1)
+		section := fmt.Sprintf("redis_url=%s\ncluster_key=0123456789abcdef0123456789abcdef\nnode_name=node%d\n", url, n+1)
 		p.configs[n] = mainSection + section + strings.Join(more, "\n") +
 			p.section("radius_server_challenge", p.ports[n], "client=duo_only_client", "max_pushes_per_minute=0") + "\n[duo_only_client]\n"
 		p.start(n)
@@ -242,21 +249,55 @@ func (p *pair) failingOver(n int, user string) *radiustest.Reply {
 // Redis hangs for some seconds, and then loses all it had, in the middle of
 // logins: nobody is let in who did not approve, and no answer pushes twice.
 func TestRedisHangsAndLosesItsData(t *testing.T) {
-	logins := 60
+	const logins = 60
+	p := newPair(t, everySecondDenies(logins))
+	p.inTheMiddle(t, logins, 200*time.Millisecond, func() {
+		time.Sleep(2 * time.Second)
+		p.redis.Pause()
+		time.Sleep(5 * time.Second)
+		p.redis.Resume()
+		time.Sleep(2 * time.Second)
+		p.redis.Kill()
+		assert.NoError(t, p.redis.Restart())
+	})
+}
+
+// The primary of a Sentinel group is killed in the middle of logins, and its
+// replica takes over.
+func TestSentinelFailsOverInTheMiddle(t *testing.T) {
+	logins, pause := 500, 20*time.Millisecond
+	if testing.Short() || raceDetector {
+		logins, pause = 100, 100*time.Millisecond
+	}
+	group := redistest.StartGroup(t)
+	p := newPairAt(t, "redis://"+strings.Join(group.Sentinels, ",")+"?master="+redistest.Master, everySecondDenies(logins))
+	p.inTheMiddle(t, logins, pause, func() {
+		time.Sleep(time.Duration(logins) * pause / 3)
+		group.Primary.Kill()
+	})
+}
+
+// everySecondDenies are users of whom user0 approves, user1 denies, and so on.
+func everySecondDenies(n int) map[string]*duotest.User {
 	users := map[string]*duotest.User{}
-	for n := range logins {
+	for n := range n {
 		answer := duotest.Approve
 		if n%2 == 1 {
 			answer = duotest.Deny
 		}
 		users[fmt.Sprintf("user%d", n)] = &duotest.User{Devices: []duotest.Device{{Answer: duotest.After(200*time.Millisecond, answer)}}}
 	}
-	p := newPair(t, users)
+	return users
+}
+
+// inTheMiddle begins a login after each pause, while something happens. Nobody may
+// be let in who did not approve, and no answer may push twice.
+func (p *pair) inTheMiddle(t *testing.T, logins int, pause time.Duration, happens func()) {
 	var accepted, other atomic.Int64
 	var all sync.WaitGroup
 	for n := range logins {
 		all.Go(func() {
-			time.Sleep(time.Duration(n) * 200 * time.Millisecond)
+			time.Sleep(time.Duration(n) * pause)
 			reply := p.failingOver(n%2, fmt.Sprintf("user%d", n))
 			if reply == nil || !reply.Accepted() {
 				other.Add(1)
@@ -266,13 +307,7 @@ func TestRedisHangsAndLosesItsData(t *testing.T) {
 			assert.Zero(t, n%2, "user%d denied", n)
 		})
 	}
-	time.Sleep(2 * time.Second)
-	p.redis.Pause()
-	time.Sleep(5 * time.Second)
-	p.redis.Resume()
-	time.Sleep(2 * time.Second)
-	p.redis.Kill()
-	assert.NoError(t, p.redis.Restart())
+	happens()
 	all.Wait()
 	t.Logf("%d logins, half of them approved: %d accepted, %d not", logins, accepted.Load(), other.Load())
 	assert.LessOrEqual(t, p.service.Count("/auth/v2/auth"), logins)
