@@ -57,7 +57,7 @@ func (s *Server) newDispatcher(local net.Addr, out sender) *dispatcher {
 }
 
 func (d *dispatcher) endReceiving() {
-	d.workers.end()
+	d.noMore()
 	d.running.Done()
 }
 

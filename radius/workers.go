@@ -57,9 +57,9 @@ func (w *workers) rest(mine chan *request) bool {
 	return true
 }
 
-// end lets idle goroutines end now, and the others once their handlers return. No
+// noMore lets idle goroutines end now, and the others once their handlers return. No
 // request may be started any more.
-func (w *workers) end() {
+func (w *workers) noMore() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ended = true
