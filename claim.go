@@ -259,12 +259,15 @@ func mayHaveHappened(err error) bool {
 }
 
 // note stores the transaction that was started, so that another node can go on
-// waiting for it should this one die.
+// waiting for it should this one die, or be stopping at this very moment.
 func (l *login) note() {
 	if l.claim == nil || !l.server.shared() {
 		return
 	}
-	if err := l.claim.swap(l.ctx, l.server, l.ses, l.server.authTimeout()+repeatFor); err != nil {
+	var until deadline
+	until.set(context.WithoutCancel(l.ctx), settleFor)
+	defer until.end()
+	if err := l.claim.swap(&until, l.server, l.ses, l.server.authTimeout()+repeatFor); err != nil {
 		l.warn("radmfa: the transaction cannot be stored; another node could not take over", err)
 	}
 }

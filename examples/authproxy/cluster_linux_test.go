@@ -78,6 +78,7 @@ var (
 // other node ends it, with the right answer or with "log in again", and there is
 // one push.
 func TestAPushSurvivesKill9(t *testing.T) {
+	t.Parallel()
 	const each, answersAfter = 10, 400 * time.Millisecond
 	kills := *kills
 	if testing.Short() || raceDetector {
@@ -249,6 +250,7 @@ func (p *pair) failingOver(n int, user string) *radiustest.Reply {
 // Redis hangs for some seconds, and then loses all it had, in the middle of
 // logins: nobody is let in who did not approve, and no answer pushes twice.
 func TestRedisHangsAndLosesItsData(t *testing.T) {
+	t.Parallel()
 	const logins = 60
 	p := newPair(t, everySecondDenies(logins))
 	p.inTheMiddle(t, logins, 200*time.Millisecond, func() {
@@ -265,6 +267,7 @@ func TestRedisHangsAndLosesItsData(t *testing.T) {
 // The primary of a Sentinel group is killed in the middle of logins, and its
 // replica takes over.
 func TestSentinelFailsOverInTheMiddle(t *testing.T) {
+	t.Parallel()
 	logins, pause := 500, 20*time.Millisecond
 	if testing.Short() || raceDetector {
 		logins, pause = 100, 100*time.Millisecond

@@ -106,6 +106,7 @@ func filesOf(t *testing.T, root, module string) []string {
 }
 
 func TestTheProgramInstallsByVersion(t *testing.T) {
+	t.Parallel() // it compiles, while others wait
 	run := proxied(t)
 	out, err := run(t.TempDir(), "install", library+"/examples/authproxy@"+testVersion)
 	require.NoError(t, err, out)
