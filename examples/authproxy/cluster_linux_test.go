@@ -67,7 +67,7 @@ const loginAgain = "Access-Reject: This login has expired. Please log in again."
 
 // How much the tests of two nodes do. The long run is
 //
-//	go test -run 'Kill9|Rolling' -kills 20 -rate 300 -lasts 1m ./examples/authproxy
+//	go test -run 'Kill9|Rolling' ./examples/authproxy -kills 20 -rate 300 -lasts 1m
 var (
 	kills = flag.Int("kills", 4, "how often a node is killed, in the middle of 10 logins")
 	rate  = flag.Int("rate", 100, "logins a second during a rolling restart")
