@@ -35,7 +35,7 @@ type daemon struct {
 	mu        sync.Mutex
 	file      *config.File
 	logs      *logs
-	web       *web
+	web       *window
 	page      *window
 	socket    *window
 	reloaded  *status.Reload       // nil: not yet
@@ -87,7 +87,7 @@ type plan struct {
 	instances map[string]*instance      // these, and the next two, by the key of the listener
 	conns     map[string]net.PacketConn // of the addresses that are new
 	streams   map[string]net.Listener   // the same for TLS
-	web       *web                      // the running one where its address is unchanged
+	web       *window                   // the running one where its address is unchanged
 	page      *window                   // as web
 	socket    *window                   // as web
 	built     []*instance
@@ -162,15 +162,15 @@ func (d *daemon) listen(p *plan) error {
 // listenWeb opens the socket of the metrics, where it is new.
 func (d *daemon) listenWeb(p *plan) (err error) {
 	addr := p.file.Main.Text("metrics_address")
-	if d.web != nil && d.web.addr == addr {
+	if d.web != nil && d.web.at == addr {
 		return nil
 	}
-	if p.web, err = listenWeb(addr); err == nil {
+	if p.web, err = openWindow(addr, metricsIdle); err == nil {
 		return nil
 	}
 	hint := socketHint(addr, err)
-	if d.web != nil && samePort(addr, d.web.addr) {
-		hint = fmt.Sprintf("this process listens on %s; another address with the same port takes a restart", d.web.addr)
+	if d.web != nil && samePort(addr, d.web.at) {
+		hint = fmt.Sprintf("this process listens on %s; another address with the same port takes a restart", d.web.at)
 	}
 	return mainProblem(p.file, "metrics_address", withHint(err, hint))
 }
@@ -264,9 +264,7 @@ func (d *daemon) apply(p *plan) {
 	d.showStatus(p)
 	if oldWeb != p.web {
 		oldWeb.close()
-		if p.web != nil {
-			p.web.serve(d)
-		}
+		p.web.serve(d, "metrics", d.metricsHandler())
 	}
 	if oldLogs == p.logs {
 		oldLogs = nil

@@ -32,7 +32,7 @@ func openSocket(paths []string) (*window, error) {
 	for _, path := range paths {
 		conn, err := listenSocket(path)
 		if err == nil {
-			return &window{at: fmt.Sprint(paths), conn: conn}, nil
+			return &window{at: fmt.Sprint(paths), idle: pageIdle, conn: conn}, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) || len(paths) == 1 {
 			problems = append(problems, err)

@@ -1,38 +1,26 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"sync"
 	"time"
-
-	"golang.org/x/net/netutil"
 
 	"github.com/radmfa/radmfa/examples/authproxy/internal/status"
 	"github.com/radmfa/radmfa/examples/authproxy/internal/statuspage"
 )
 
-// window is a listener through which the state is seen: the page, or the socket
-// of the commands that ask. A nil window is none.
-type window struct {
-	at     string // as configured
-	conn   net.Listener
-	server *http.Server
-}
+// pageIdle is how long a browser's connection is kept.
+const pageIdle = 10 * time.Second
 
 // listenStatus opens what the file says, where it is new.
 func (d *daemon) listenStatus(p *plan) error {
 	var err error
 	p.page, p.socket = d.page, d.socket
-	if addr := p.file.Main.Text("status_address"); addr == "" {
-		p.page = nil
-	} else if d.page == nil || d.page.at != addr {
-		if p.page, err = openPage(addr); err != nil {
+	if addr := p.file.Main.Text("status_address"); d.page == nil || d.page.at != addr {
+		if p.page, err = openWindow(addr, pageIdle); err != nil {
 			return mainProblem(p.file, "status_address", withHint(err, socketHint(addr, err)))
 		}
 	}
@@ -46,14 +34,6 @@ func (d *daemon) listenStatus(p *plan) error {
 		p.logs.Info("the commands status and explain cannot ask this process; set status_socket", "error", err)
 	}
 	return nil
-}
-
-func openPage(addr string) (*window, error) {
-	conn, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	return &window{at: addr, conn: netutil.LimitListener(conn, maxWebConns)}, nil
 }
 
 // discardStatus takes back what listenStatus did.
@@ -109,42 +89,4 @@ func (d *daemon) socketHandler() http.Handler {
 		answer(w, d.report(r.Context(), status.Filter{Account: r.URL.Query().Get("user")}))
 	})
 	return mux
-}
-
-// serve answers in a goroutine of its own until close.
-func (w *window) serve(d *daemon, what string, handler http.Handler) {
-	if w == nil {
-		return
-	}
-	logger := d.logs.Logger
-	w.server = &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       5 * time.Second,
-		WriteTimeout:      30 * time.Second,
-		IdleTimeout:       10 * time.Second,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
-	}
-	d.running.Go(func() {
-		if err := w.server.Serve(w.conn); !errors.Is(err, http.ErrServerClosed) {
-			logger.Error(what+" can no longer be asked", "error", err)
-		}
-	})
-	logger.Info("serving "+what, "address", w.conn.Addr().String())
-}
-
-func (w *window) close() {
-	if w == nil {
-		return
-	}
-	if w.server == nil {
-		_ = w.conn.Close()
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if err := w.server.Shutdown(ctx); err != nil {
-		_ = w.server.Close()
-	}
 }

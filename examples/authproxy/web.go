@@ -1,75 +1,22 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
-	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"golang.org/x/net/netutil"
 )
 
-// maxWebConns is how many connections may ask for metrics at once: others wait.
-const maxWebConns = 32
+// metricsIdle is how long a connection is kept: Prometheus comes back within it.
+const metricsIdle = time.Minute
 
-// web serves /metrics and /healthz.
-type web struct {
-	addr   string // as configured
-	conn   net.Listener
-	server *http.Server
-}
-
-// listenWeb opens the socket, or returns nil where no address is configured.
-func listenWeb(addr string) (*web, error) {
-	if addr == "" {
-		return nil, nil
-	}
-	conn, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	return &web{addr: addr, conn: netutil.LimitListener(conn, maxWebConns)}, nil
-}
-
-// serve answers in a goroutine of its own until close.
-func (w *web) serve(d *daemon) {
+// metricsHandler serves /metrics and /healthz.
+func (d *daemon) metricsHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(d.metrics.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", d.healthz)
-	w.server = &http.Server{
-		Handler:           mux,
-		ReadHeaderTimeout: 5 * time.Second,
-		WriteTimeout:      30 * time.Second,
-		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(d.logs.Handler(), slog.LevelDebug),
-	}
-	logger := d.logs.Logger
-	d.running.Go(func() {
-		if err := w.server.Serve(w.conn); !errors.Is(err, http.ErrServerClosed) {
-			logger.Error("metrics are no longer served", "error", err)
-		}
-	})
-	logger.Info("serving metrics", "address", w.conn.Addr().String())
-}
-
-func (w *web) close() {
-	if w == nil {
-		return
-	}
-	if w.server == nil {
-		_ = w.conn.Close()
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if err := w.server.Shutdown(ctx); err != nil {
-		_ = w.server.Close()
-	}
+	return mux
 }
 
 // health is the answer of /healthz.
