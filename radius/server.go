@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -210,11 +212,7 @@ func (s *Server) close() []*socket {
 func (s *Server) running() []*socket {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]*socket, 0, len(s.sockets))
-	for socket := range s.sockets {
-		list = append(list, socket)
-	}
-	return list
+	return slices.Collect(maps.Keys(s.sockets))
 }
 
 func (s *Server) logger() *slog.Logger {

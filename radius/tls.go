@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -195,11 +196,7 @@ func (l *tlsListener) forget(c *tlsConn) {
 func (l *tlsListener) connections() []*tlsConn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	list := make([]*tlsConn, 0, len(l.open))
-	for c := range l.open {
-		list = append(list, c)
-	}
-	return list
+	return slices.Collect(maps.Keys(l.open))
 }
 
 // wake implements transport: it makes accept and the readers end. Connections that
